@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT_SOURCES := Package.swift Sources Tests
+
+# Binaries that go to machines without a Swift toolchain carry the Swift runtime. That changes every compile, so they are
+# built in a folder of their own.
+STATIC := --static-swift-stdlib --scratch-path .build-static
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build release install test demo lint fmt clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Debian packages, a Python environment in .venv
+	scripts/setup.sh
+
+demo: ## Set up, build, and run the seismology example on 4 ranks
+	scripts/demo.sh
+
+test: ## Set up, build, and run all tests
+	scripts/test.sh
+
+build: ## Build everything for debugging
+	swift build
+
+release: ## Build the programs for use; weft and weft-rank with the Swift runtime inside
+	swift build -c release --product weftd
+	swift build -c release --product weft $(STATIC)
+	swift build -c release --product weft-rank $(STATIC)
+
+install: release ## Install the programs into $(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -s -m 755 .build/release/weftd .build-static/release/weft .build-static/release/weft-rank $(DESTDIR)$(PREFIX)/bin
+
+lint: ## Check format and small rules; changes nothing
+	scripts/lint.sh
+
+fmt: ## Format the Swift sources
+	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
+
+clean: ## Remove what was built; .venv and demo data stay
+	rm -rf .build .build-static

@@ -1,0 +1,160 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// Applied to every Swift target. `package` access joins the targets; nothing is `public`.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A layer of the design. Its name is the folder under `Sources/`; imports run downwards only
+/// (`Tests/ArchitectureTests` holds the package to it).
+enum Layer: String {
+    case core = "Core"
+    case adapters = "Adapters"
+    case application = "Application"
+    case programs = "Programs"
+}
+
+func target(
+    _ layer: Layer, _ name: String, _ dependencies: [Target.Dependency] = [],
+    path: String? = nil, exclude: [String] = [], sources: [String]? = nil, resources: [Resource]? = nil
+) -> Target {
+    let path = path ?? "Sources/\(layer.rawValue)/\(name)"
+    if layer == .programs {
+        return .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+    }
+    return .target(
+        name: name, dependencies: dependencies, path: path, exclude: exclude, sources: sources, resources: resources,
+        swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let collections = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let jwt = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+    name: "weft",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "weftd", targets: ["weftd"]),
+        .executable(name: "weft", targets: ["weft"]),
+        .executable(name: "weft-rank", targets: ["weft-rank"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.0"),
+    ],
+    targets: [
+        // C layer: system libraries, and thin shims where a header cannot be imported as it is.
+        .systemLibrary(name: "CPostgres", path: "Sources/C/CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "COpenMPI", path: "Sources/C/COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CMPI", dependencies: ["COpenMPI"], path: "Sources/C/CMPI"),
+        .target(name: "CNetwork", dependencies: ["CCurl"], path: "Sources/C/CNetwork"),
+        .target(name: "CPosix", path: "Sources/C/CPosix"),
+
+        // Core: values in, values out. No I/O, no clock, no global state.
+        target(.core, "WorkflowModel"),
+        target(.core, "Planning", ["WorkflowModel"]),
+        target(.core, "StreamEngine", ["WorkflowModel", collections]),
+        target(.core, "Scheduling", ["WorkflowModel"]),
+        target(.core, "Provenance", ["WorkflowModel"]),
+
+        // Adapters: one part of the outside world each.
+        target(.adapters, "Postgres", ["CPostgres"]),
+        target(.adapters, "HTTPClient", ["CNetwork"]),
+        target(.adapters, "Identity", ["WorkflowModel", "HTTPClient", jwt, crypto]),
+        target(.adapters, "Telemetry", ["WorkflowModel", coreMetrics, logging]),
+        target(.adapters, "MPITransport", ["CMPI", "StreamEngine"]),
+        target(.adapters, "PythonHost", ["CPosix", "StreamEngine", "WorkflowModel"]),
+        target(.adapters, "Backends", ["WorkflowModel", "CPosix", "HTTPClient"]),
+        target(
+            .adapters, "PythonPackage", path: "python", exclude: ["tests", "pyproject.toml", "README.md"],
+            sources: ["PythonPackage.swift"],
+            resources: [
+                .embedInCode("weft/__init__.py"), .embedInCode("weft/elements.py"), .embedInCode("weft/graph.py"),
+                .embedInCode("weft/compat.py"), .embedInCode("weft/hashing.py"), .embedInCode("weft/records.py"),
+                .embedInCode("weft/loader.py"), .embedInCode("weft/worker.py"),
+            ]),
+
+        // Application: use cases, their storage and their faces.
+        target(
+            .application, "Storage", ["Postgres", "WorkflowModel", "Provenance"],
+            resources: [.embedInCode("Migrations/0001-initial.sql")]),
+        target(
+            .application, "ExecutionService",
+            [
+                "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "Backends", "PythonPackage", subprocess,
+                logging, metrics, crypto,
+            ]),
+        target(
+            .application, "HTTPAPI",
+            ["ExecutionService", "WorkflowModel", "Identity", "Telemetry", hummingbird, lifecycle, logging, metrics, nioCore],
+            resources: [.embedInCode("openapi.yaml")]),
+        target(
+            .application, "Server",
+            [
+                "HTTPAPI", "HTTPClient", "ExecutionService", "Storage", "Postgres", "Identity", "Telemetry", "Backends",
+                "WorkflowModel", argumentParser, hummingbird, yams, lifecycle, logging, metrics, nioCore,
+            ]),
+        target(
+            .application, "RankRuntime",
+            ["WorkflowModel", "StreamEngine", "Provenance", "MPITransport", "PythonHost", "CPosix"]),
+        target(
+            .application, "Commands",
+            ["WorkflowModel", "HTTPClient", "Identity", argumentParser, subprocess]),
+
+        // Programs: an `@main` each and nothing else.
+        target(.programs, "weftd", ["Server"]),
+        target(.programs, "weft", ["Commands"]),
+        target(.programs, "weft-rank", ["RankRuntime"]),
+
+        // Tests mirror targets.
+        .target(
+            name: "TestSupport", dependencies: ["WorkflowModel", "HTTPClient", "Identity", subprocess],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        tests("ArchitectureTests", []),
+        tests("WorkflowModelTests", ["WorkflowModel"]),
+        tests("PlanningTests", ["Planning", "WorkflowModel"]),
+        tests("StreamEngineTests", ["StreamEngine", "WorkflowModel"]),
+        tests("SchedulingTests", ["Scheduling", "WorkflowModel"]),
+        tests("ProvenanceTests", ["Provenance", "WorkflowModel"]),
+        tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("IdentityTests", ["Identity", "WorkflowModel", "HTTPClient", "TestSupport", jwt, crypto]),
+        tests("TelemetryTests", ["Telemetry", "WorkflowModel", coreMetrics, logging]),
+        tests("BackendsTests", ["Backends", "WorkflowModel"]),
+        tests("StorageTests", ["Storage", "Postgres", "Provenance", "WorkflowModel", "TestSupport"]),
+        tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),
+        tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
+        tests("CommandsTests", ["Commands", "WorkflowModel"]),
+        tests(
+            "IntegrationTests", ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", crypto, "weftd", "weft", "weft-rank"],
+            exclude: ["Workflows"]),
+    ]
+)

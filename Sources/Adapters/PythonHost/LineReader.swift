@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Cuts what a process prints into lines. A line that is longer than the bound is cut.
+struct LineReader {
+    private static let maximumLength = 16 << 10
+    private var partial: [UInt8] = []
+
+    mutating func read(_ bytes: UnsafeRawBufferPointer) -> [String] {
+        var lines: [String] = []
+        for byte in bytes {
+            if byte == UInt8(ascii: "\n") {
+                lines.append(cut())
+            } else {
+                partial.append(byte)
+                if partial.count == Self.maximumLength { lines.append(cut()) }
+            }
+        }
+        return lines
+    }
+
+    /// What was printed after the last end of a line.
+    mutating func end() -> String? { partial.isEmpty ? nil : cut() }
+
+    private mutating func cut() -> String {
+        defer { partial.removeAll(keepingCapacity: true) }
+        if partial.last == UInt8(ascii: "\r") { partial.removeLast() }
+        return String(decoding: partial, as: UTF8.self)
+    }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import WorkflowModel
+
+/// What a worker tells its rank beside the stream.
+package enum WorkerNote: Sendable {
+    case started(pid: Int32)
+    case ready(pid: Int32)
+    /// Complete records for the segment.
+    case records([UInt8])
+    /// A line that it printed; `instance` is unknown for what was printed past `sys.stdout`.
+    case line(instance: Int?, stream: LogLine.Stream, text: String)
+    /// Its failure in JSON, as far as it knows it.
+    case failed([UInt8])
+    case ended(WorkerEnd)
+}
+
+/// How a worker process ended.
+package struct WorkerEnd: Sendable {
+    package enum Status: Sendable, Hashable {
+        case exited(Int)
+        case killed(signal: String)
+    }
+
+    package var pid: Int32
+    package var status: Status
+    package var wasReady: Bool
+    /// It had delivered everything.
+    package var wasDone: Bool
+    /// The last lines that it printed.
+    package var lastWords: [String]
+}

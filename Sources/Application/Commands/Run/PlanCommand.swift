@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import WorkflowModel
+
+struct PlanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Shows how a graph would be laid out on MPI ranks, and why; starts nothing.")
+
+    @OptionGroup var demand: RunDemand
+    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let planned: PlannedRun = try await connection.client().post("runs", body: try demand.request(dryRun: true))
+        try output.show(planned, name: planned.graph.description, text: PlanRendering.describe)
+    }
+}

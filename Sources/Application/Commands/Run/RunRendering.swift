@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import WorkflowModel
+
+extension RunState {
+    var colour: Terminal.Colour? {
+        switch self {
+        case .succeeded: .green
+        case .failed: .red
+        case .cancelled, .cancelling: .yellow
+        case .submitted, .queued: .grey
+        case .starting, .running: nil
+        }
+    }
+}
+
+/// Runs as tables and paragraphs.
+enum RunRendering {
+    static func table(_ runs: [Run], now: Date) -> Table {
+        var table = Table("RUN", "NAME", "GRAPH", "STATE", ">RANKS", "SUBMITTED", ">DURATION")
+        for run in runs {
+            table.append(
+                Table.Cell(run.id.description), Table.Cell(run.name ?? "-"), Table.Cell(run.graph.description),
+                Table.Cell(run.state.rawValue, colour: run.state.colour), "\(run.resources.ranks)", "\(Format.time(run.submittedAt))",
+                "\(Format.elapsed(run, now: now))")
+        }
+        return table
+    }
+
+    static func describe(_ run: Run, now: Date, terminal: Terminal) -> String {
+        var fields = Fields()
+        fields.add("run", run.id.description)
+        fields.add("name", run.name)
+        fields.add("graph", run.graph.description)
+        fields.add("state", terminal.paint(run.state.rawValue, run.state.colour), isPrintable: true)
+        fields.add("waits for", run.pending.map { "\($0.reason) (position \($0.position) in the queue)" })
+        fields.add("owner", run.owner)
+        fields.add("resources", "\(Format.count(run.resources.ranks, "rank")), \(run.resources.memoryPerRank) MiB each")
+        fields.add("submitted", Format.time(run.submittedAt))
+        fields.add("inputs", run.inputs.map(inputs))
+        fields.add("layout", run.plan.map { "\($0.layout.rawValue), \(Format.count($0.stages.count, "stage"))" })
+        var text = fields.render()
+        var attempts = Table("ATTEMPT", "STATE", "QUEUED", "STARTED", ">DURATION", "FOLDER")
+        for attempt in run.attempts {
+            let duration = attempt.startedAt.map { Format.duration((attempt.endedAt ?? now).timeIntervalSince($0)) }
+            attempts.append(
+                "\(attempt.number)", Table.Cell(attempt.state.rawValue, colour: attempt.state.colour), "\(Format.time(attempt.queuedAt))",
+                "\(Format.time(attempt.startedAt))", "\(duration ?? "-")", "\(attempt.folder ?? "-")")
+        }
+        if !run.attempts.isEmpty { text += "\n\n" + attempts.render(terminal) }
+        if let failure = run.failure { text += "\n\n" + describe(failure) }
+        return text
+    }
+
+    private static func inputs(_ inputs: [String: SourceInput]) -> String {
+        inputs.sorted { $0.key < $1.key }.map { "\($0.key) \(Format.count($0.value.itemCount, "item"))" }.joined(separator: ", ")
+    }
+
+    /// Why an attempt failed: what, where, with which datum, and the traceback as Python wrote it.
+    static func describe(_ failure: FailureReport) -> String {
+        var fields = Fields()
+        fields.add("failure", failure.message)
+        fields.add("cause", failure.cause.rawValue)
+        fields.add("PE", failure.element.map { $0 + (failure.instance.map { " (instance \($0))" } ?? "") })
+        fields.add("rank", failure.rank.map { "\($0)" + (failure.node.map { " on \($0)" } ?? "") } ?? failure.node.map { "on \($0)" })
+        fields.add("datum", [failure.datum, failure.datumSummary].compactMap { $0 }.joined(separator: "  "))
+        fields.add("signal", failure.signal)
+        fields.add("exit status", failure.exitStatus.map { "\($0)" })
+        fields.add("when", Format.time(failure.at))
+        let traceback = failure.traceback.map { "\n\n" + $0.printableLines } ?? ""
+        return fields.render() + traceback
+    }
+
+    /// What `wait` and `watch` say when a run has ended.
+    static func ending(_ run: Run, now: Date) -> String {
+        switch run.state {
+        case .succeeded: "run \(run.id) succeeded in \(Format.elapsed(run, now: now))"
+        case .failed: "run \(run.id) failed\(run.attempts.count > 1 ? " (attempt \(run.attempts.count))" : "")"
+        case .cancelled: "run \(run.id) was cancelled"
+        case .submitted, .queued, .starting, .running, .cancelling: "run \(run.id) is \(run.state.rawValue)"
+        }
+    }
+}

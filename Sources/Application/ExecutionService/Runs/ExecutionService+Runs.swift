@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Crypto
+import Foundation
+import Planning
+import Scheduling
+import Storage
+package import WorkflowModel
+
+extension ExecutionService {
+    /// What a request comes to, before anything is stored.
+    private struct PreparedRun {
+        var graph: RegisteredGraph
+        var planned: PlannedRun
+        var inputs: [String: SourceInput]
+    }
+
+    private func prepare(_ request: RunRequest) async throws(Problem) -> PreparedRun {
+        let ranks = request.ranks ?? 1
+        guard (1...configuration.maximumRanks).contains(ranks) else {
+            throw Problem(
+                .invalid, "A run here has from 1 to \(configuration.maximumRanks) ranks.", errors: [.init("/ranks", "is \(ranks)")])
+        }
+        let memory = request.memoryPerRank ?? configuration.defaultMemoryPerRank
+        guard (1...1 << 24).contains(memory) else {
+            throw Problem(.invalid, "The memory of a rank is given in MiB.", errors: [.init("/memory_per_rank", "is \(memory)")])
+        }
+        if let name = request.name, name.isEmpty || name.utf8.count > 200 {
+            throw Problem(.invalid, "A run's name has 1 to 200 bytes.", errors: [.init("/name", "has \(name.utf8.count)")])
+        }
+        let registered: RegisteredGraph
+        do { registered = try await graph(request.graph) } catch {
+            guard error.kind == .notFound else { throw error }
+            throw Problem(.invalid, error.detail, errors: [.init("/graph", "register it first, or see `weft graph list`")])
+        }
+        guard let graph = registered.graph else { throw Problem(.internalError, "\(registered.reference) was stored without its graph.") }
+        let inputs = try RunInputs.resolve(request.inputs, for: graph)
+        let plan = try Planner.plan(graph, ranks: ranks, layout: request.layout ?? .fused)
+        let resources = ResourceRequest(ranks: plan.ranks, memoryPerRank: memory)
+        try FirstComeFirstServed.checkFits(resources, capacity: supervisor.capacity)
+        _ = try await interpreter(for: registered.environment)
+        let planned = PlannedRun(graph: registered.reference, elements: graph.elements.map(\.id), resources: resources, plan: plan)
+        return PreparedRun(graph: registered, planned: planned, inputs: inputs)
+    }
+
+    package func plan(_ request: RunRequest, by principal: Principal) async throws(Problem) -> PlannedRun {
+        try await prepare(request).planned
+    }
+
+    /// With an idempotency key, the same request again gives the same run (`created` false); another request under the same
+    /// key is refused.
+    package func submit(_ request: RunRequest, idempotencyKey: String?, by principal: Principal) async throws(Problem)
+        -> (run: Run, created: Bool)
+    {
+        let prepared = try await prepare(request)
+        var random = SystemRandomNumberGenerator()
+        let id = RunID(
+            milliseconds: UInt64(Date().timeIntervalSince1970 * 1000),
+            random: (0..<10).map { _ in UInt8.random(in: 0...255, using: &random) })
+        let outcome = try await stored {
+            try await storage.createRun(
+                NewRun(
+                    id: id, name: request.name, graph: prepared.graph.reference, owner: principal, resources: prepared.planned.resources,
+                    inputs: prepared.inputs, plan: prepared.planned.plan, submittedAt: Date()),
+                idempotencyKey: idempotencyKey,
+                requestDigest: SHA256.hash(data: Data(try WireJSON.encode(request))).hexadecimal)
+        }
+        switch outcome {
+        case .created(let run):
+            supervisor.nudge()
+            return (run, true)
+        case .replayed(let run): return (run, false)
+        case .keyReused:
+            throw Problem(
+                .invalid, "The idempotency key was used for another request; use a new key for a new run.",
+                errors: [.init("Idempotency-Key", "belongs to a request with another body")])
+        }
+    }
+
+    package func run(_ id: RunID, for principal: Principal) async throws(Problem) -> Run {
+        guard let run = try await stored({ try await storage.run(id, visibleTo: principal) }) else {
+            throw Problem(.notFound, "There is no run \(id), or it is not yours.")
+        }
+        return run
+    }
+
+    package func runs(_ filter: RunFilter, page: PageRequest, for principal: Principal) async throws(Problem) -> Page<Run> {
+        guard !filter.everyOwner || principal.scopes.contains(.admin) else {
+            throw Problem(.forbidden, "Runs of every owner are shown only with the scope weft.admin.")
+        }
+        return try await stored {
+            try await storage.runs(
+                states: filter.states, graph: filter.graph, name: filter.name, owner: filter.everyOwner ? nil : principal, page: page)
+        }
+    }
+
+    /// Asks the run to end. A run that waits is cancelled at once; one that runs, within seconds.
+    package func cancel(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
+        let before = try await run(id, for: principal)
+        try await stored {
+            if try await storage.transition(id, from: [.submitted, .queued], to: .cancelled, at: Date()) { return }
+            _ = try await storage.transition(id, from: [.starting, .running], to: .cancelling, at: Date())
+        }
+        supervisor.nudge()
+        let after = try await run(id, for: principal)
+        guard after.state == .cancelling || after.state == .cancelled else {
+            throw Problem(.conflict, "\(id) has ended (\(before.state.rawValue)); there is nothing to cancel.")
+        }
+        return after
+    }
+
+    /// Queues another attempt of a run that failed or was cancelled.
+    package func retry(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
+        let before = try await run(id, for: principal)
+        guard try await stored({ try await storage.retry(id, at: Date()) }) != nil else {
+            throw Problem(.conflict, "\(id) is \(before.state.rawValue); only a run that failed or was cancelled can be retried.")
+        }
+        supervisor.nudge()
+        return try await run(id, for: principal)
+    }
+
+    /// Lines after `sequence`, oldest first, at most `limit`. `attempt` nil: the latest.
+    package func logs(_ id: RunID, attempt: Int?, rank: Int?, after sequence: Int64, limit: Int, for principal: Principal)
+        async throws(Problem) -> [LogLine]
+    {
+        let number = try await attemptNumber(attempt, of: id, for: principal)
+        return try await stored { try await storage.logs(id, attempt: number, rank: rank, after: sequence, limit: limit) }
+    }
+
+    package func results(_ id: RunID, attempt: Int?, page: PageRequest, for principal: Principal) async throws(Problem) -> Page<RunResult> {
+        let number = try await attemptNumber(attempt, of: id, for: principal)
+        return try await stored { try await storage.results(id, attempt: number, page: page) }
+    }
+
+    /// The attempt asked for, or the latest, of a run that the caller may see.
+    func attemptNumber(_ attempt: Int?, of id: RunID, for principal: Principal) async throws(Problem) -> Int {
+        let attempts = try await run(id, for: principal).attempts
+        guard let number = attempt ?? attempts.last?.number, attempts.contains(where: { $0.number == number }) else {
+            throw Problem(.notFound, "\(id) has \(attempts.count) attempt\(attempts.count == 1 ? "" : "s"), not attempt \(attempt ?? 1).")
+        }
+        return number
+    }
+}

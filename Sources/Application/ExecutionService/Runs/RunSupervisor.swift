@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Backends
+import Foundation
+import Logging
+import Provenance
+import Scheduling
+import Storage
+import Synchronization
+import WorkflowModel
+
+/// Moves runs along: admits what fits, launches it, follows what the ranks record, and ends each attempt with the truth.
+///
+/// All it knows is in the database and in the attempts' folders. It may be killed at any moment; the next one goes on.
+final class RunSupervisor: Sendable {
+    private static let pollInterval = Duration.milliseconds(100)
+    private static let retryInterval = Duration.seconds(1)
+    private static let queueDepth = 10_000
+    /// How long ranks may take to end by themselves, before their processes are killed.
+    private static let grace = Duration.seconds(2)
+
+    private let storage: Storage
+    private let backend: any Backend
+    private let configuration: ServiceConfiguration
+    private let logger: Logger
+    private let wake: AsyncStream<Void>
+    private let waker: AsyncStream<Void>.Continuation
+    private let supervised = Mutex<Set<RunID>>([])
+
+    init(storage: Storage, backend: any Backend, configuration: ServiceConfiguration, logger: Logger) {
+        self.storage = storage
+        self.backend = backend
+        self.configuration = configuration
+        self.logger = logger
+        (wake, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    var capacity: Capacity { Capacity(slots: configuration.slots, memory: configuration.memoryMB) }
+
+    /// A run was submitted, cancelled or ended: look at the queue now.
+    func nudge() { waker.yield() }
+
+    /// Runs until its task is cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { [self] in
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: Self.retryInterval)
+                    nudge()
+                }
+                waker.finish()
+            }
+            nudge()
+            for await _ in wake {
+                do {
+                    try await schedule()
+                    for attempt in try await storage.activeAttempts() where supervised.withLock({ $0.insert(attempt.run).inserted }) {
+                        group.addTask { [self] in
+                            await supervise(attempt)
+                            supervised.withLock { _ = $0.remove(attempt.run) }
+                            nudge()
+                        }
+                    }
+                } catch {
+                    logger.warning("the queue could not be read; trying again", metadata: ["error": "\(error)"])
+                    try? await Task.sleep(for: Self.retryInterval)
+                }
+            }
+        }
+    }
+
+    // MARK: Admission
+
+    private func schedule() async throws {
+        let queue = try await storage.queuedRuns(limit: Self.queueDepth)
+        guard !queue.isEmpty else { return }
+        let used = try await storage.activeAttempts().reduce(Capacity(slots: 0, memory: 0)) { $0 + Capacity($1.resources) }
+        let decisions = FirstComeFirstServed.decide(
+            queue: queue.map { WaitingRun(id: $0.id, request: $0.resources) }, capacity: capacity, used: used)
+        var waiting: [(RunID, Pending)] = []
+        for (run, decision) in zip(queue, decisions) {
+            switch decision {
+            case .start(let id):
+                let folder = "\(configuration.dataFolder)/runs/\(id)/\(run.attempt)"
+                _ = try await storage.transition(
+                    id, from: [.queued], to: .starting, at: Date(), AttemptChange(folder: folder))
+            case .wait(let id, let pending):
+                waiting.append((id, pending))
+            }
+        }
+        if !waiting.isEmpty { try await storage.setPending(waiting) }
+    }
+
+    // MARK: One attempt
+
+    private func supervise(_ attempt: ActiveAttempt) async {
+        var follower: AttemptFollower?
+        while !Task.isCancelled {
+            do {
+                if follower == nil { follower = try await begin(attempt) }
+                guard var current = follower else { return }
+                let ended = try await current.step()
+                follower = current
+                if ended { return }
+                try? await Task.sleep(for: Self.pollInterval)
+            } catch {
+                logger.warning("run cannot be followed; trying again", metadata: ["run": "\(attempt.run)", "error": "\(error)"])
+                // What was read but not stored is read again.
+                follower = nil
+                try? await Task.sleep(for: Self.retryInterval)
+            }
+        }
+    }
+
+    /// - Returns: `nil` when the attempt has ended meanwhile.
+    private func begin(_ attempt: ActiveAttempt) async throws -> AttemptFollower? {
+        guard let run = try await storage.run(attempt.run, visibleTo: nil), !run.state.isFinal, run.state != .queued else { return nil }
+        guard let document = try await storage.document(attempt.run), let path = attempt.folder else { return nil }
+        let folder = RunFolder(path: path)
+        let offsets = try await storage.segmentOffsets(attempt.run, attempt: attempt.attempt)
+        let tails = (0..<document.plan.ranks).map { rank in
+            SegmentTail(
+                run: attempt.run, attempt: attempt.attempt, rank: rank, path: folder.segment(rank: rank),
+                offset: offsets[rank]?.offset ?? 0,
+                ended: offsets[rank]?.ended ?? false)
+        }
+        return AttemptFollower(
+            storage: storage, backend: backend, logger: logger, document: document, interpreter: interpreter(for: document),
+            launch: Launch(run: attempt.run, attempt: attempt.attempt, ranks: document.plan.ranks, folder: folder), tails: tails,
+            grace: Self.grace)
+    }
+
+    private func interpreter(for document: StoredDocument) -> String {
+        guard let digest = document.graph.environment else { return configuration.interpreter }
+        return EnvironmentBuilder(interpreter: configuration.interpreter, folder: "\(configuration.dataFolder)/environments")
+            .interpreter(of: digest)
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import WorkflowModel
+
+/// A JSON body that a route accepts.
+package protocol RequestDocument: Decodable {
+    /// Every field, and what its value must be.
+    static var fields: [String: String] { get }
+}
+
+extension GraphRegistration: RequestDocument {
+    package static let fields = [
+        "name": "text: namespace/name or namespace/name@version",
+        "filename": "text: the module's file name, as wordcount.py",
+        "source": "text: the module's source",
+        "attribute": "text: the attribute of the module that holds the graph",
+        "environment": "text: the digest of an environment",
+    ]
+}
+
+extension EnvironmentRequest: RequestDocument {
+    package static let fields = ["requirements": "text: the lines of a requirements.txt"]
+}
+
+extension RunRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
+
+    private static func expectation(_ key: CodingKeys) -> String {
+        switch key {
+        case .graph: "text: namespace/name or namespace/name@version"
+        case .inputs: "a number of iterations, or an object that maps PE names or ids to a number or an array of items"
+        case .ranks: "a whole number"
+        case .layout: "one of \(Layout.allCases.map(\.rawValue).joined(separator: ", "))"
+        case .memoryPerRank: "a whole number of MiB"
+        case .name: "text"
+        case .dryRun: "true or false"
+        }
+    }
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+package import Identity
+package import Logging
+package import Telemetry
+
+/// Everything that an operator can set. `docs/configuration.md` describes each key.
+package struct Configuration: Sendable {
+    package struct Listen: Sendable, Equatable {
+        package var host = "127.0.0.1"
+        package var port = 8337
+        package var portFile: String?
+    }
+
+    package struct Database: Sendable, Equatable {
+        package var conninfo = "dbname=weft"
+        package var poolSize = 6
+    }
+
+    package struct Registration: Sendable, Equatable {
+        package var seconds = 60
+        package var memoryMB = 2048
+    }
+
+    package struct Local: Sendable, Equatable {
+        package var slots = Host.defaultSlots
+        package var memoryMB = Host.memoryMB
+        package var rankProgram = Host.besideThisProgram("weft-rank")
+        package var mpirun = Host.inPath("mpirun")
+    }
+
+    package struct Runs: Sendable, Equatable {
+        package var memoryPerRankMB = 256
+        package var maximumRanks = 256
+    }
+
+    package struct Log: Sendable, Equatable {
+        package var format = LogFormat.text
+        package var level = Logger.Level.info
+    }
+
+    package struct Limits: Sendable, Equatable {
+        package var bodyBytes = 2 << 20
+        package var connections = 1024
+    }
+
+    package var listen = Listen()
+    /// Without a slash at the end.
+    package var publicURL: String?
+    package var dataFolder = "/var/lib/weft"
+    package var database = Database()
+    package var interpreter = "/usr/bin/python3"
+    package var registration = Registration()
+    package var runs = Runs()
+    package var local = Local()
+    package var issuers: [IssuerConfiguration] = []
+    package var log = Log()
+    package var limits = Limits()
+
+    /// - Parameter file: path of the YAML file, if there is one.
+    package init(file: String?, environment: [String: String]) throws(ConfigurationError) {
+        var yaml = ""
+        if let file {
+            do {
+                yaml = try String(contentsOfFile: file, encoding: .utf8)
+            } catch {
+                throw ConfigurationError(faults: ["The configuration file \(file) cannot be read: \(error.localizedDescription)"])
+            }
+        }
+        var reader = ConfigurationReader(yaml: yaml, fileName: file ?? "no file", variables: environment)
+        self.init(&reader)
+        reader.refuseUnknown()
+        guard reader.faults.isEmpty else { throw ConfigurationError(faults: reader.faults) }
+    }
+
+    /// Asks for every key there is.
+    init(_ reader: inout ConfigurationReader) {
+        func set<T>(_ target: inout T, _ value: T?) { if let value { target = value } }
+        set(&listen.host, reader.text("listen.host"))
+        set(&listen.port, reader.integer("listen.port", in: 0...65535))
+        listen.portFile = reader.path("listen.port_file")
+        publicURL = Self.publicURL(&reader)
+        set(&dataFolder, reader.path("data_folder"))
+        set(&database.conninfo, reader.text("database.conninfo"))
+        set(&database.poolSize, reader.integer("database.pool_size", in: 2...64))
+        set(&log.format, reader.choice("log.format"))
+        set(&log.level, reader.choice("log.level"))
+        set(&limits.bodyBytes, reader.integer("limits.body_bytes", in: 1024...1 << 30))
+        set(&limits.connections, reader.integer("limits.connections", in: 1...100_000))
+        set(&interpreter, reader.path("python.interpreter"))
+        set(&registration.seconds, reader.integer("registration.seconds", in: 1...3600))
+        set(&registration.memoryMB, reader.integer("registration.memory_mb", in: 64...1 << 20))
+        set(&runs.memoryPerRankMB, reader.integer("runs.memory_per_rank_mb", in: 1...1 << 20))
+        set(&runs.maximumRanks, reader.integer("runs.maximum_ranks", in: 1...16384))
+        set(&local.slots, reader.integer("local.slots", in: 1...65536))
+        set(&local.memoryMB, reader.integer("local.memory_mb", in: 64...1 << 30))
+        set(&local.rankProgram, reader.path("local.rank_program"))
+        set(&local.mpirun, reader.path("local.mpirun"))
+        set(&issuers, reader.structure("issuers"))
+        for fault in issuers.flatMap(\.faults) { reader.refuse(fault) }
+        if issuers.isEmpty && reader.faults.isEmpty {
+            reader.refuse("The key issuers is needed: without an issuer no token could be accepted.")
+        }
+    }
+
+    private static func publicURL(_ reader: inout ConfigurationReader) -> String? {
+        guard var text = reader.text("public_url") else { return nil }
+        while text.hasSuffix("/") { text.removeLast() }
+        let url = URL(string: text)
+        guard let url, ["http", "https"].contains(url.scheme), url.host()?.isEmpty == false, url.query() == nil, url.fragment() == nil
+        else {
+            reader.refuse("The key public_url is '\(text)': write an http or https URL without a query, as https://weft.example.org.")
+            return nil
+        }
+        return text
+    }
+}

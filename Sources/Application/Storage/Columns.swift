@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Postgres
+import WorkflowModel
+
+extension Row {
+    /// A document in a column of type `json`.
+    func json<Value: Decodable>(_ column: String, as type: Value.Type = Value.self) throws -> Value {
+        try WireJSON.decode(type, from: try value(column, as: String.self).utf8)
+    }
+
+    func optionalJSON<Value: Decodable>(_ column: String, as type: Value.Type = Value.self) throws -> Value? {
+        try optional(column, as: String.self).map { try WireJSON.decode(type, from: $0.utf8) }
+    }
+
+    /// A case by its raw value.
+    func name<Value: RawRepresentable<String>>(_ column: String, as: Value.Type = Value.self) throws -> Value {
+        let text: String = try value(column)
+        guard let value = Value(rawValue: text) else { throw StorageError.corrupt("'\(text)' as \(Value.self)") }
+        return value
+    }
+
+    func runID(_ column: String) throws -> RunID {
+        guard let id = RunID(bytes: try value(column)) else { throw StorageError.corrupt("a run id that has not 16 bytes") }
+        return id
+    }
+
+    func datumID(_ column: String) throws -> DatumID { DatumID(rawValue: UInt64(bitPattern: try value(column))) }
+
+    /// From the columns `namespace`, `name` and `version`.
+    func reference() throws -> Reference {
+        Reference(namespace: try value("namespace"), name: try value("name"), version: try value("version"))
+    }
+}
+
+extension PostgresValue {
+    static func json(_ value: some Encodable) throws -> PostgresValue {
+        .text(String(decoding: try WireJSON.encode(value), as: UTF8.self))
+    }
+
+    static func optionalJSON(_ value: (some Encodable)?) throws -> PostgresValue { try value.map { try .json($0) } ?? .null }
+
+    static func uuid(_ run: RunID) -> PostgresValue { .uuid(run.bytes) }
+
+    static func datum(_ datum: DatumID) -> PostgresValue { .int(Int64(datum)) }
+
+    static func names(_ values: some Sequence<RunState>) -> PostgresValue { .texts(values.map(\.rawValue)) }
+}
+
+extension Int64 {
+    /// Datum ids have 63 bits.
+    init(_ datum: DatumID) { self.init(bitPattern: datum.rawValue) }
+}

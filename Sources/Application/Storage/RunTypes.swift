@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+package import WorkflowModel
+
+/// A run to be stored, with its first attempt in the queue.
+package struct NewRun: Sendable {
+    package var id: RunID
+    package var name: String?
+    /// With its version.
+    package var graph: Reference
+    package var owner: Principal
+    package var resources: ResourceRequest
+    /// By element id, complete: one entry for each source.
+    package var inputs: [String: SourceInput]
+    package var plan: Plan
+    package var submittedAt: Date
+
+    package init(
+        id: RunID, name: String?, graph: Reference, owner: Principal, resources: ResourceRequest, inputs: [String: SourceInput],
+        plan: Plan, submittedAt: Date
+    ) {
+        self.id = id
+        self.name = name
+        self.graph = graph
+        self.owner = owner
+        self.resources = resources
+        self.inputs = inputs
+        self.plan = plan
+        self.submittedAt = submittedAt
+    }
+}
+
+package enum CreateOutcome: Sendable, Equatable {
+    case created(Run)
+    /// The same user sent the same request with the same idempotency key before.
+    case replayed(Run)
+    /// The user used the idempotency key for another request.
+    case keyReused
+}
+
+/// What the scheduler needs to know of a run that waits.
+package struct QueuedRun: Sendable, Equatable {
+    package var id: RunID
+    package var attempt: Int
+    package var owner: String
+    /// As asked for; ``ranks`` is what the plan starts.
+    package var resources: ResourceRequest
+    package var ranks: Int
+    package var submittedAt: Date
+    package var queuedAt: Date
+    /// Grows in the order in which attempts were queued.
+    package var sequence: Int64
+}
+
+/// An attempt that holds resources.
+package struct ActiveAttempt: Sendable, Equatable {
+    package var run: RunID
+    package var attempt: Int
+    package var state: RunState
+    package var folder: String?
+    /// Ranks that the plan starts.
+    package var ranks: Int
+    package var resources: ResourceRequest
+    package var cancelRequested: Bool
+    package var startedAt: Date?
+    /// The backend's handle, as it was given to ``Storage/transition(_:from:to:at:_:)`` or ``Storage/recordLaunch(_:attempt:folder:launch:)``.
+    package var launch: String?
+}
+
+/// What a transition changes of the latest attempt, beside its state and times. `nil` leaves the value.
+package struct AttemptChange: Sendable, Equatable {
+    package var failure: FailureReport?
+    package var folder: String?
+    package var launch: String?
+
+    package init(failure: FailureReport? = nil, folder: String? = nil, launch: String? = nil) {
+        self.failure = failure
+        self.folder = folder
+        self.launch = launch
+    }
+}
+
+/// Everything that is needed to launch the latest attempt of a run.
+package struct StoredDocument: Sendable, Equatable {
+    package var run: RunID
+    /// The latest attempt.
+    package var attempt: Int
+    package var state: RunState
+    /// With graph and source.
+    package var graph: RegisteredGraph
+    package var plan: Plan
+    package var inputs: [String: SourceInput]
+    package var resources: ResourceRequest
+}
+
+package struct ResourceUsage: Sendable, Equatable {
+    package var ranks: Int
+    /// MiB.
+    package var memory: Int
+
+    package init(ranks: Int, memory: Int) {
+        self.ranks = ranks
+        self.memory = memory
+    }
+}
+
+/// How far a rank's segment has been read.
+package struct SegmentPosition: Sendable, Equatable {
+    package var offset: Int64
+    package var ended: Bool
+
+    package init(offset: Int64, ended: Bool) {
+        self.offset = offset
+        self.ended = ended
+    }
+}
+
+package enum RegistrationOutcome: Sendable, Equatable {
+    case created(RegisteredGraph)
+    /// The content is there already, as this version.
+    case same(RegisteredGraph)
+    /// The version that was asked for has other content.
+    case conflict(RegisteredGraph)
+    /// Somebody else registered in this namespace first.
+    case namespaceTaken(owner: String)
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+import Postgres
+package import WorkflowModel
+
+extension Storage {
+    // MARK: Creating
+
+    /// Stores a run with its first attempt, queued.
+    ///
+    /// - Parameters:
+    ///   - idempotencyKey: of the owner's choice; the same request under the same key again gives the run that is there.
+    ///   - requestDigest: tells whether two requests are the same.
+    package func createRun(_ run: NewRun, idempotencyKey: String?, requestDigest: String) async throws -> CreateOutcome {
+        try await pool.transaction { connection in
+            let owner = try connection.userID(run.owner)
+            let created = try connection.query(
+                """
+                INSERT INTO run (public_id, name, graph_version, owner, state, ranks, memory_per_rank, plan_ranks, inputs, plan,
+                    submitted_at, idempotency_key, request_digest)
+                SELECT $1, $2, graph_version.id, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11
+                FROM graph_version WHERE namespace = $12 AND name = $13 AND version = $14
+                ON CONFLICT (owner, idempotency_key) DO NOTHING RETURNING id
+                """,
+                [
+                    .uuid(run.id), .text(run.name?.replacingNUL), .int(owner), .int(run.resources.ranks),
+                    .int(run.resources.memoryPerRank), .int(run.plan.ranks), try .json(run.inputs), try .json(run.plan),
+                    .timestamp(run.submittedAt), .text(idempotencyKey), .text(requestDigest), .text(run.graph.namespace),
+                    .text(run.graph.name), .text(run.graph.version),
+                ])
+            if let row = created.first {
+                try connection.query(
+                    "INSERT INTO attempt (run, number, state, queued_at) VALUES ($1, 1, 'queued', $2)",
+                    [.int(try row.value("id", as: Int64.self)), .timestamp(run.submittedAt)])
+                try connection.notify(run.id)
+                guard let stored = try connection.run(run.id, owner: nil) else { throw StorageError.noRun(run.id) }
+                return .created(stored)
+            }
+            // Either the key has been used, by this user, or there is no such graph.
+            let found = try connection.query(
+                "SELECT public_id, request_digest FROM run WHERE owner = $1 AND idempotency_key = $2",
+                [.int(owner), .text(idempotencyKey)])
+            guard let row = found.first else { throw StorageError.noGraph(run.graph) }
+            guard try row.value("request_digest") == requestDigest else { return .keyReused }
+            let id = try row.runID("public_id")
+            guard let stored = try connection.run(id, owner: nil) else { throw StorageError.noRun(id) }
+            return .replayed(stored)
+        }
+    }
+
+    /// Adds an attempt to a run that failed or was cancelled, and queues it.
+    ///
+    /// - Returns: the attempt's number; `nil` when the run is in another state.
+    package func retry(_ run: RunID, at time: Date) async throws -> Int? {
+        try await pool.transaction { connection in
+            guard let (id, state) = try connection.lock(run) else { throw StorageError.noRun(run) }
+            guard state.isFinal, state.mayBecome(.queued) else { return nil }
+            let rows = try connection.query(
+                """
+                UPDATE run SET state = 'queued', attempt = attempt + 1, cancel_requested = false WHERE id = $1 RETURNING attempt
+                """, [.int(id)])
+            guard let number: Int = try rows.first?.value("attempt") else { throw StorageError.noRun(run) }
+            try connection.query(
+                "INSERT INTO attempt (run, number, state, queued_at) VALUES ($1, $2, 'queued', $3)",
+                [.int(id), .int(number), .timestamp(time)])
+            try connection.notify(run)
+            return number
+        }
+    }
+
+    // MARK: Reading
+
+    /// - Parameter principal: who asks; without `weft.admin` he sees his own runs. `nil`: the server itself.
+    package func run(_ id: RunID, visibleTo principal: Principal?) async throws -> Run? {
+        try await pool.transaction(.repeatableRead) { connection in try connection.run(id, owner: principal?.restriction) }
+    }
+
+    /// Newest first, without inputs and plans.
+    ///
+    /// - Parameters:
+    ///   - states: empty: all.
+    ///   - graph: with a version: runs of that version; without: of all.
+    ///   - owner: `nil`: of all users.
+    package func runs(states: Set<RunState>, graph: Reference?, name: String?, owner: Principal?, page: PageRequest) async throws
+        -> Page<Run>
+    {
+        let cursor = try Cursor(page, list: .runs, keys: 1)
+        return try await pool.transaction(.repeatableRead) { connection in
+            let rows = try connection.query(
+                """
+                SELECT \(runColumns) \(runTables)
+                WHERE ($1::text[] IS NULL OR run.state = ANY ($1)) AND ($2::text IS NULL OR graph_version.namespace = $2)
+                    AND ($3::text IS NULL OR graph_version.name = $3) AND ($4::text IS NULL OR graph_version.version = $4)
+                    AND ($5::text IS NULL OR run.name = $5) AND ($6::text IS NULL OR issuer = $6 AND subject = $7)
+                    AND ($8::bigint IS NULL OR run.id < $8)
+                ORDER BY run.id DESC LIMIT $9
+                """,
+                [
+                    states.isEmpty ? .null : .names(states), .text(graph?.namespace), .text(graph?.name), .text(graph?.version),
+                    .text(name), .text(owner?.issuer), .text(owner?.subject), .text(cursor?.keys[0]), .int(page.size + 1),
+                ])
+            let attempts = try connection.attempts(ofRuns: try rows.map { try $0.value("id") })
+            return try Page(
+                rows, size: page.size, item: { try Run($0, attempts: attempts[try $0.value("id")] ?? []) },
+                cursor: { Cursor.text(.runs, try $0.value("id")) })
+        }
+    }
+
+    /// Everything that a launch of the run's latest attempt needs.
+    package func document(_ run: RunID) async throws -> StoredDocument? {
+        try await pool.run { connection in
+            let rows = try connection.query(
+                """
+                SELECT run.attempt, run.state, run.plan, run.inputs, run.ranks, run.memory_per_rank, graph_version.namespace,
+                    graph_version.name, graph_version.version \(runTables) WHERE run.public_id = $1
+                """, [.uuid(run)])
+            guard let row = rows.first else { return nil }
+            let reference = try row.reference()
+            guard let graph = try connection.graph(reference) else { throw StorageError.noGraph(reference) }
+            return StoredDocument(
+                run: run, attempt: try row.value("attempt"), state: try row.name("state"), graph: graph, plan: try row.json("plan"),
+                inputs: try row.json("inputs"), resources: try row.resources())
+        }
+    }
+}
+
+private let runColumns = """
+    run.id, run.public_id, run.name AS run_name, run.state, run.ranks, run.memory_per_rank, run.submitted_at, run.pending_reason,
+    run.pending_position, graph_version.namespace, graph_version.name, graph_version.version, \(ownerLabel)
+    """
+private let runTables = """
+    FROM run JOIN graph_version ON graph_version.id = run.graph_version JOIN app_user ON app_user.id = run.owner
+    """
+
+extension Connection {
+    /// - Parameter owner: `nil`: whoever owns it.
+    fileprivate func run(_ id: RunID, owner: Principal?) throws -> Run? {
+        let rows = try query(
+            """
+            SELECT \(runColumns), run.inputs, run.plan \(runTables)
+            WHERE run.public_id = $1 AND ($2::text IS NULL OR issuer = $2 AND subject = $3)
+            """, [.uuid(id), .text(owner?.issuer), .text(owner?.subject)])
+        guard let row = rows.first else { return nil }
+        let key: Int64 = try row.value("id")
+        var run = try Run(row, attempts: try attempts(ofRuns: [key])[key] ?? [])
+        run.inputs = try row.json("inputs")
+        run.plan = try row.json("plan")
+        return run
+    }
+
+    fileprivate func attempts(ofRuns runs: [Int64]) throws -> [Int64: [Attempt]] {
+        let rows = try query(
+            """
+            SELECT run, number, state, queued_at, started_at, ended_at, failure, folder FROM attempt
+            WHERE run = ANY ($1) ORDER BY run, number
+            """, [.ints(runs)])
+        return try Dictionary(
+            rows.map { row in
+                let attempt = Attempt(
+                    number: try row.value("number"), state: try row.name("state"), queuedAt: try row.value("queued_at"),
+                    startedAt: try row.optional("started_at"), endedAt: try row.optional("ended_at"),
+                    failure: try row.optionalJSON("failure"), folder: try row.optional("folder"))
+                return (try row.value("run"), [attempt])
+            }, uniquingKeysWith: +)
+    }
+
+    /// Keeps others from changing the run until the end of the transaction.
+    func lock(_ run: RunID) throws -> (id: Int64, state: RunState)? {
+        try query("SELECT id, state FROM run WHERE public_id = $1 FOR UPDATE", [.uuid(run)]).first.map { row in
+            (try row.value("id"), try row.name("state"))
+        }
+    }
+
+    /// Tells every server, once the transaction commits, that something of the run changed.
+    func notify(_ run: RunID) throws { try query("SELECT pg_notify($1, $2)", [.text(Storage.runChannel), .text(run.description)]) }
+}
+
+extension Run {
+    fileprivate init(_ row: Row, attempts: [Attempt]) throws {
+        let reason: String? = try row.optional("pending_reason")
+        let position: Int? = try row.optional("pending_position")
+        self.init(
+            id: try row.runID("public_id"), name: try row.optional("run_name"), graph: try row.reference(), state: try row.name("state"),
+            owner: try row.value("owner_label"), resources: try row.resources(), submittedAt: try row.value("submitted_at"),
+            pending: reason.flatMap { reason in position.map { Pending(reason: reason, position: $0) } }, attempts: attempts)
+    }
+}
+
+extension Row {
+    func resources() throws -> ResourceRequest {
+        ResourceRequest(ranks: try value("ranks"), memoryPerRank: try value("memory_per_rank"))
+    }
+}
+
+extension Principal {
+    /// Whose runs alone he may see; `nil`: everybody's.
+    fileprivate var restriction: Principal? { scopes.contains(.admin) ? nil : self }
+}

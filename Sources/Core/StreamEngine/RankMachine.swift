@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import DequeModule
+
+/// The stream as one rank sees it: what its workers wrote goes to the workers it is meant for, on this rank and others; what
+/// arrives goes to its workers; all with bounded memory, until every stream has ended.
+///
+/// A state machine without I/O or clock: events go in by the methods, actions come out by ``nextAction()``.
+///
+/// It cannot hang: streams between stages form an acyclic graph, a worker takes whatever comes first, and credit returns when
+/// a batch is consumed; so the most downstream workers always progress, and let those before them progress.
+package struct RankMachine: Sendable {
+    package enum Action: Sendable, Hashable {
+        /// Ranks receive what one rank sends them in the order of sending.
+        case send([UInt8], rank: Int)
+        case feed(worker: Int, number: UInt32, Batch)
+        case go(worker: Int)
+        case finish(worker: Int)
+        /// Stop or resume to read what the worker writes.
+        case read(worker: Int, Bool)
+    }
+
+    private enum Phase { case loading, running, finishing, done }
+
+    private struct LocalWorker {
+        let number: Int
+        let isSource: Bool
+        var phase = Phase.loading
+        var input: InputQueue
+        var router: Router
+        var outputs: [OutboundChannel]
+        var isRead = true
+
+        var queuedBytes: Int { outputs.reduce(0) { $0 + $1.queuedBytes } }
+    }
+
+    private let limits: StreamLimits
+    private let ranks: [Int]
+    private var workers: [LocalWorker]
+    /// By number of the worker, its position in `workers`.
+    private let positions: [Int?]
+    private var actions: Deque<Action> = []
+    /// When the oldest batch that is being gathered must leave.
+    private var nextSeal: Int64?
+
+    package init(routing: Routing, rank: Int, limits: StreamLimits = StreamLimits()) {
+        self.limits = limits
+        ranks = routing.ranks
+        let local = routing.ranks.indices.filter { routing.ranks[$0] == rank }
+        var positions = [Int?](repeating: nil, count: routing.ranks.count)
+        for (position, worker) in local.enumerated() { positions[worker] = position }
+        self.positions = positions
+        workers = local.map { worker in
+            let stage = routing.stages[worker]
+            return LocalWorker(
+                number: worker, isSource: routing.isSource(stage: stage), input: InputQueue(origins: routing.origins[stage]),
+                router: Router(routing: routing, worker: worker),
+                outputs: routing.destinations[stage].map { destination in
+                    let inbound = routing.origins[routing.stages[destination]].count
+                    return OutboundChannel(
+                        destination: destination, window: limits.window(inboundChannels: inbound), batchBytes: limits.batchBytes)
+                })
+        }
+    }
+
+    /// Every worker is done, and everything that left this rank has been consumed: no message is on its way from or to it.
+    package var isFinished: Bool { workers.allSatisfy { $0.phase == .done && $0.outputs.allSatisfy(\.isSettled) } && actions.isEmpty }
+
+    /// Bytes held for the worker: what waits to leave, and what waits for it or has not been consumed.
+    package func heldBytes(worker: Int) -> (output: Int, input: Int) {
+        guard let position = positions[worker] else { return (0, 0) }
+        return (workers[position].queuedBytes, workers[position].input.heldBytes)
+    }
+
+    package mutating func nextAction() -> Action? { actions.popFirst() }
+
+    // MARK: Events of the transport
+
+    package mutating func received(_ bytes: [UInt8], fromRank rank: Int) throws(StreamViolation) {
+        do {
+            let message = try Message(bytes)
+            switch message {
+            case .data(let from, let to, _), .end(let from, let to): try check(from, on: rank, talksTo: to)
+            case .credit(let from, let to, _): try check(to, on: rank, talksTo: from)
+            }
+            try arrived(message)
+        } catch {
+            throw StreamViolation("rank \(rank) sent \(error)")
+        }
+    }
+
+    private func check(_ sender: Int, on rank: Int, talksTo receiver: Int) throws(StreamViolation) {
+        guard ranks.indices.contains(sender), ranks[sender] == rank, positions.indices.contains(receiver), positions[receiver] != nil
+        else { throw StreamViolation("a message from worker \(sender) to worker \(receiver), who are not there") }
+    }
+
+    private mutating func arrived(_ message: consuming Message) throws(StreamViolation) {
+        switch message {
+        case .data(let from, let to, let batch):
+            let position = try position(of: to)
+            try workers[position].input.received(batch, from: from)
+            feed(position)
+        case .end(let from, let to):
+            let position = try position(of: to)
+            try workers[position].input.ended(from)
+            feed(position)
+        case .credit(let from, let to, let bytes):
+            let position = try position(of: from)
+            guard let slot = workers[position].outputs.firstIndex(where: { $0.destination == to }) else {
+                throw StreamViolation("credit on a channel that does not exist")
+            }
+            try workers[position].outputs[slot].credit(bytes)
+            try depart(position, slot)
+            regulate(position)
+        }
+    }
+
+    // MARK: Events of the workers
+
+    package mutating func ready(_ worker: Int) throws(StreamViolation) {
+        let position = try position(of: worker)
+        guard workers[position].phase == .loading else { throw StreamViolation("worker \(worker) became ready twice") }
+        workers[position].phase = .running
+        if workers[position].isSource { actions.append(.go(worker: worker)) } else { feed(position) }
+    }
+
+    /// - Parameter output: body of an OUTPUT frame: `u32 count`, records.
+    package mutating func wrote(_ output: [UInt8], worker: Int, now: Int64) throws(StreamViolation) {
+        let position = try position(of: worker)
+        switch workers[position].phase {
+        case .loading, .running, .finishing: break
+        case .done: throw StreamViolation("worker \(worker) wrote after it was done")
+        }
+        do {
+            try output.withUnsafeBufferPointer { buffer throws(StreamViolation) in
+                let bytes = UnsafeRawBufferPointer(buffer)
+                guard bytes.count >= 4 else { throw StreamViolation("an OUTPUT frame without a count") }
+                let count = Int(bytes.loadLittleEndian(UInt32.self, at: 0))
+                let records = UnsafeRawBufferPointer(rebasing: bytes[4...])
+                try Record.forEach(in: records, count: count) { record, bytes throws(StreamViolation) in
+                    for slot in try workers[position].router.slots(for: record) {
+                        workers[position].outputs[slot].append(bytes, now: now)
+                    }
+                }
+            }
+        } catch {
+            throw StreamViolation("worker \(worker) sent \(error)")
+        }
+        nextSeal = min(nextSeal ?? .max, now + limits.batchAge)
+        for slot in workers[position].outputs.indices { try depart(position, slot) }
+        regulate(position)
+    }
+
+    package mutating func consumed(_ number: UInt32, worker: Int) throws(StreamViolation) {
+        let position = try position(of: worker)
+        let (origin, bytes) = try workers[position].input.consumed(number)
+        try dispatch(.credit(from: origin, to: worker, bytes: bytes), toWorker: origin)
+        feed(position)
+    }
+
+    package mutating func done(_ worker: Int) throws(StreamViolation) {
+        let position = try position(of: worker)
+        let expected: Phase = workers[position].isSource ? .running : .finishing
+        guard workers[position].phase == expected, workers[position].input.isConsumed else {
+            throw StreamViolation("worker \(worker) ended before its input did")
+        }
+        workers[position].phase = .done
+        for slot in workers[position].outputs.indices {
+            workers[position].outputs[slot].close()
+            try depart(position, slot)
+        }
+    }
+
+    // MARK: Time
+
+    /// Lets batches leave that have been gathered for long enough.
+    package mutating func tick(_ now: Int64) throws(StreamViolation) {
+        guard let due = nextSeal, due <= now else { return }
+        nextSeal = nil
+        for position in workers.indices {
+            for slot in workers[position].outputs.indices {
+                guard let begunAt = workers[position].outputs[slot].begunAt else { continue }
+                if begunAt + limits.batchAge <= now {
+                    workers[position].outputs[slot].seal()
+                    try depart(position, slot)
+                } else {
+                    nextSeal = min(nextSeal ?? .max, begunAt + limits.batchAge)
+                }
+            }
+            regulate(position)
+        }
+    }
+
+    // MARK: Consequences
+
+    private func position(of worker: Int) throws(StreamViolation) -> Int {
+        guard positions.indices.contains(worker), let position = positions[worker] else {
+            throw StreamViolation("worker \(worker) is not on this rank")
+        }
+        return position
+    }
+
+    /// Lets everything leave that may.
+    private mutating func depart(_ position: Int, _ slot: Int) throws(StreamViolation) {
+        let from = workers[position].number
+        let to = workers[position].outputs[slot].destination
+        while let departure = workers[position].outputs[slot].next() {
+            switch departure {
+            case .batch(let batch): try dispatch(.data(from: from, to: to, batch), toWorker: to)
+            case .end: try dispatch(.end(from: from, to: to), toWorker: to)
+            }
+        }
+    }
+
+    private mutating func dispatch(_ message: consuming Message, toWorker worker: Int) throws(StreamViolation) {
+        if positions[worker] == nil {
+            actions.append(.send(message.encoded(), rank: ranks[worker]))
+        } else {
+            try arrived(message)
+        }
+    }
+
+    private mutating func feed(_ position: Int) {
+        guard workers[position].phase == .running else { return }
+        let worker = workers[position].number
+        while let (number, batch) = workers[position].input.next(limits) {
+            actions.append(.feed(worker: worker, number: number, batch))
+        }
+        if workers[position].input.isExhausted, !workers[position].isSource {
+            workers[position].phase = .finishing
+            actions.append(.finish(worker: worker))
+        }
+    }
+
+    /// A worker is read while its output can leave.
+    private mutating func regulate(_ position: Int) {
+        let queued = workers[position].queuedBytes
+        let isRead = workers[position].isRead ? queued <= limits.outputBytes : queued <= limits.outputBytes / 2
+        guard isRead != workers[position].isRead else { return }
+        workers[position].isRead = isRead
+        actions.append(.read(worker: workers[position].number, isRead))
+    }
+}

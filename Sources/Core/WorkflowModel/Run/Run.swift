@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+
+/// Where a run stands. It ends in `succeeded`, `failed` or `cancelled`, never elsewhere.
+package enum RunState: String, Sendable, Codable, CaseIterable {
+    case submitted, queued, starting, running, succeeded, failed, cancelling, cancelled
+
+    package var isFinal: Bool {
+        switch self {
+        case .succeeded, .failed, .cancelled: true
+        case .submitted, .queued, .starting, .running, .cancelling: false
+        }
+    }
+
+    /// The life cycle; every change of state in the database is checked against it.
+    package func mayBecome(_ next: RunState) -> Bool {
+        switch (self, next) {
+        case (.submitted, .queued), (.submitted, .cancelled), (.submitted, .failed),
+            (.queued, .starting), (.queued, .cancelled), (.queued, .failed),
+            (.starting, .running), (.starting, .succeeded), (.starting, .failed), (.starting, .cancelling),
+            (.running, .succeeded), (.running, .failed), (.running, .cancelling),
+            (.cancelling, .cancelled), (.cancelling, .succeeded), (.cancelling, .failed),
+            // A retry makes another attempt of the same run.
+            (.failed, .queued), (.cancelled, .queued):
+            true
+        default: false
+        }
+    }
+}
+
+/// What a run asks of the cluster.
+package struct ResourceRequest: Sendable, Codable, Hashable {
+    package var ranks: Int
+    /// Memory of one rank and its workers, in MiB.
+    package var memoryPerRank: Int
+
+    package init(ranks: Int, memoryPerRank: Int) {
+        self.ranks = ranks
+        self.memoryPerRank = memoryPerRank
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case ranks
+        case memoryPerRank = "memory_per_rank"
+    }
+}
+
+/// Body of `POST /api/v1/runs`.
+package struct RunRequest: Sendable, Codable, Hashable {
+    package var graph: Reference
+    /// Items for each source; absent: one empty item for each.
+    package var inputs: RunInputs?
+    /// MPI ranks, 1 or more; absent: 1.
+    package var ranks: Int?
+    package var layout: Layout?
+    /// MiB for each rank; absent: the server's default.
+    package var memoryPerRank: Int?
+    /// A name for people; need not be unique.
+    package var name: String?
+    /// Answer with the plan and start nothing.
+    package var dryRun: Bool?
+
+    package init(
+        graph: Reference, inputs: RunInputs? = nil, ranks: Int? = nil, layout: Layout? = nil, memoryPerRank: Int? = nil,
+        name: String? = nil, dryRun: Bool? = nil
+    ) {
+        self.graph = graph
+        self.inputs = inputs
+        self.ranks = ranks
+        self.layout = layout
+        self.memoryPerRank = memoryPerRank
+        self.name = name
+        self.dryRun = dryRun
+    }
+
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case graph, inputs, ranks, layout, name
+        case memoryPerRank = "memory_per_rank"
+        case dryRun = "dry_run"
+    }
+}
+
+/// One try at a run. A retry adds another; none is ever overwritten.
+package struct Attempt: Sendable, Codable, Hashable {
+    /// From 1.
+    package var number: Int
+    package var state: RunState
+    package var queuedAt: Date
+    package var startedAt: Date?
+    package var endedAt: Date?
+    package var failure: FailureReport?
+    /// Folder on the server's (or the cluster's shared) file system.
+    package var folder: String?
+
+    package init(
+        number: Int, state: RunState, queuedAt: Date, startedAt: Date? = nil, endedAt: Date? = nil, failure: FailureReport? = nil,
+        folder: String? = nil
+    ) {
+        self.number = number
+        self.state = state
+        self.queuedAt = queuedAt
+        self.startedAt = startedAt
+        self.endedAt = endedAt
+        self.failure = failure
+        self.folder = folder
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case number, state, failure, folder
+        case queuedAt = "queued_at"
+        case startedAt = "started_at"
+        case endedAt = "ended_at"
+    }
+}
+
+/// Why a run waits.
+package struct Pending: Sendable, Codable, Hashable {
+    package var reason: String
+    /// Place in the queue, from 1.
+    package var position: Int
+
+    package init(reason: String, position: Int) {
+        self.reason = reason
+        self.position = position
+    }
+}
+
+package struct Run: Sendable, Codable, Hashable {
+    package var id: RunID
+    package var name: String?
+    /// With its version.
+    package var graph: Reference
+    package var state: RunState
+    /// `issuer` and `subject` of the submitter, for people.
+    package var owner: String
+    package var resources: ResourceRequest
+    package var submittedAt: Date
+    /// Present while the run is queued.
+    package var pending: Pending?
+    /// Oldest first.
+    package var attempts: [Attempt]
+    /// Inputs by element id. Absent in lists.
+    package var inputs: [String: SourceInput]?
+    /// Absent in lists.
+    package var plan: Plan?
+
+    package init(
+        id: RunID, name: String?, graph: Reference, state: RunState, owner: String, resources: ResourceRequest, submittedAt: Date,
+        pending: Pending? = nil, attempts: [Attempt], inputs: [String: SourceInput]? = nil, plan: Plan? = nil
+    ) {
+        self.id = id
+        self.name = name
+        self.graph = graph
+        self.state = state
+        self.owner = owner
+        self.resources = resources
+        self.submittedAt = submittedAt
+        self.pending = pending
+        self.attempts = attempts
+        self.inputs = inputs
+        self.plan = plan
+    }
+
+    package var startedAt: Date? { attempts.last?.startedAt }
+    package var endedAt: Date? { state.isFinal ? attempts.last?.endedAt : nil }
+    package var failure: FailureReport? { attempts.last?.failure }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, name, graph, state, owner, resources, pending, attempts, inputs, plan
+        case submittedAt = "submitted_at"
+    }
+}
+
+/// Answer to a dry run.
+package struct PlannedRun: Sendable, Codable, Hashable {
+    package var graph: Reference
+    package var elements: [String]
+    package var resources: ResourceRequest
+    package var plan: Plan
+
+    package init(graph: Reference, elements: [String], resources: ResourceRequest, plan: Plan) {
+        self.graph = graph
+        self.elements = elements
+        self.resources = resources
+        self.plan = plan
+    }
+}
+
+/// One line that a rank's workers printed.
+package struct LogLine: Sendable, Codable, Hashable {
+    package enum Stream: String, Sendable, Codable, CaseIterable { case stdout, stderr }
+
+    /// Grows over the run; the cursor for resuming.
+    package var sequence: Int64
+    package var attempt: Int
+    package var rank: Int
+    /// Id of the PE that was running, where it is known.
+    package var element: String?
+    package var instance: Int?
+    package var stream: Stream
+    package var at: Date
+    package var text: String
+
+    package init(
+        sequence: Int64, attempt: Int, rank: Int, element: String?, instance: Int?, stream: Stream, at: Date, text: String
+    ) {
+        self.sequence = sequence
+        self.attempt = attempt
+        self.rank = rank
+        self.element = element
+        self.instance = instance
+        self.stream = stream
+        self.at = at
+        self.text = text
+    }
+}
+
+/// What a PE wrote to an output that no edge reads.
+package struct RunResult: Sendable, Codable, Hashable {
+    package var datum: DatumReference
+    package var element: String
+    package var port: String
+    /// The value, or `{"repr": …}` where JSON cannot hold it or it is larger than 64 KiB.
+    package var value: JSONValue
+
+    package init(datum: DatumReference, element: String, port: String, value: JSONValue) {
+        self.datum = datum
+        self.element = element
+        self.port = port
+        self.value = value
+    }
+}

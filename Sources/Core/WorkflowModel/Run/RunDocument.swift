@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Everything the ranks of one attempt need, as `run.json` in the attempt's folder. Written by the server before the launch,
+/// read by `weft-rank` and by the Python workers; nothing else reaches a compute node.
+package struct RunDocument: Sendable, Codable {
+    package static let formatVersion = 1
+
+    package var format: Int
+    package var run: RunID
+    package var attempt: Int
+    package var graph: WorkflowGraph
+    package var plan: Plan
+    /// Inputs by element id, complete: one entry for each source.
+    package var inputs: [String: SourceInput]
+    /// Path of the Python interpreter on the compute node.
+    package var interpreter: String
+    /// File name of the workflow's module inside the folder's `module/`.
+    package var module: String
+    /// Attribute of the module that holds the graph; `nil` when the module has one graph only.
+    package var attribute: String?
+
+    package init(
+        run: RunID, attempt: Int, graph: WorkflowGraph, plan: Plan, inputs: [String: SourceInput], interpreter: String,
+        module: String, attribute: String?
+    ) {
+        format = Self.formatVersion
+        self.run = run
+        self.attempt = attempt
+        self.graph = graph
+        self.plan = plan
+        self.inputs = inputs
+        self.interpreter = interpreter
+        self.module = module
+        self.attribute = attribute
+    }
+}
+
+/// Where things are in an attempt's folder. Paths only; nothing here touches a disk.
+package struct RunFolder: Sendable, Hashable {
+    package var path: String
+
+    package init(path: String) { self.path = path }
+
+    /// The ``RunDocument``.
+    package var document: String { path + "/run.json" }
+    /// The registered module.
+    package var module: String { path + "/module" }
+    /// The `weft` Python package that workers import.
+    package var python: String { path + "/python" }
+    /// Working directory of the PEs; the files that they write stay here.
+    package var work: String { path + "/work" }
+    /// Segments, logs and failure reports of the ranks.
+    package var ranks: String { path + "/ranks" }
+    package func segment(rank: Int) -> String { ranks + "/rank-\(rank).segment" }
+    package func log(rank: Int) -> String { ranks + "/rank-\(rank).log" }
+    /// A ``FailureReport`` in JSON, padded with spaces: the file is allocated at start, so that a full disk can be reported.
+    package func failure(rank: Int) -> String { ranks + "/rank-\(rank).failure" }
+    /// The backend's own files: script, process id, exit status, output.
+    package var launcher: String { path + "/launcher" }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import WorkflowModel
+
+@testable import HTTPAPI
+
+@Suite struct BodyDecoderTests {
+    private func complaint<T: RequestDocument>(_ type: T.Type, _ body: String) -> Problem? {
+        do throws(Problem) {
+            _ = try BodyDecoder.decode(type, from: body.utf8)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func aWholeRequestIsRead() throws {
+        let body = #"{"graph":"demo/wordcount@1","inputs":{"Read":[{"path":"a"}]},"ranks":4,"layout":"spread","dry_run":true}"#
+        let request = try BodyDecoder.decode(RunRequest.self, from: body.utf8)
+        let expected = RunRequest(
+            graph: try Reference("demo/wordcount@1"), inputs: .byElement(["Read": .items([["path": "a"]])]), ranks: 4, layout: .spread,
+            dryRun: true)
+        #expect(request == expected)
+    }
+
+    @Test(arguments: [
+        (#"{"graph":"demo/w","ranks":"four"}"#, "/ranks", "must be a whole number"),
+        (#"{"graph":"demo/w","ranks":1.5}"#, "/ranks", "must be a whole number"),
+        (#"{"ranks":4}"#, "/graph", "is required: write text: namespace/name or namespace/name@version"),
+        (#"{"graph":null}"#, "/graph", "must be text: namespace/name or namespace/name@version"),
+        (#"{"graph":"demo/w","layout":"wide"}"#, "/layout", "must be one of fused, spread"),
+        (#"{"graph":"demo/w","dry_run":1}"#, "/dry_run", "must be true or false"),
+        (#"{"graph":"demo/w","inputs":"all"}"#, "/inputs", "must be a number of iterations, or an object"),
+        (#"{"graph":"demo/w","inputs":{"a/b":"x"}}"#, "/inputs/a~1b", "must be an array"),
+        (#"{"graph":"demo"}"#, "/graph", "'demo' is not a name in the registry"),
+        (#"{"graph":"demo/w","rank":4}"#, "/rank", "is unknown: this body knows dry_run, graph"),
+        (#"{"graph":"demo/w","inputs":{"A":[{"x":"a\u0000"}]}}"#, "/inputs/A/0/x", "holds a NUL character"),
+        ("[1]", "", "must be a JSON object with dry_run, graph"),
+    ])
+    func aFieldThatCannotBeAcceptedIsNamed(body: String, pointer: String, detail: String) throws {
+        let problem = try #require(complaint(RunRequest.self, body))
+        #expect(problem.kind == .invalid)
+        let error = try #require(problem.errors.first)
+        #expect(error.pointer == pointer)
+        #expect(error.detail.contains(detail), "\(error.detail)")
+    }
+
+    @Test(arguments: ["", "{", "{\"graph\": demo}", "\u{FEFF}nothing"])
+    func whatIsNotJSONIsABadRequest(body: String) {
+        #expect(complaint(RunRequest.self, body)?.kind == .badRequest)
+    }
+
+    @Test func jsonNestedWithoutEndIsABadRequest() {
+        #expect(complaint(RunRequest.self, #"{"inputs":"# + String(repeating: "[", count: 100_000))?.kind == .badRequest)
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import StreamEngine
+import WorkflowModel
+
+/// Messages between the ranks of one process, each delayed at random, those of one pair of ranks in order.
+final class Network {
+    private var queues: [[(bytes: [UInt8], due: Int64)]]
+    private let ranks: Int
+    private var generator: SeededGenerator
+    private let delay: Int64
+    var now: Int64 = 0
+
+    init(ranks: Int, delay: Int64, seed: UInt64) {
+        self.ranks = ranks
+        self.delay = delay
+        generator = SeededGenerator(seed: seed)
+        queues = Array(repeating: [], count: ranks * ranks)
+    }
+
+    var isEmpty: Bool { queues.allSatisfy(\.isEmpty) }
+
+    func send(_ bytes: [UInt8], from: Int, to: Int) {
+        queues[from * ranks + to].append((bytes, now + Int64.random(in: 0...delay, using: &generator)))
+    }
+
+    func receive(at rank: Int) -> (bytes: [UInt8], rank: Int)? {
+        let start = generator.below(ranks)
+        for offset in 0..<ranks {
+            let from = (start + offset) % ranks
+            guard let first = queues[from * ranks + rank].first, first.due <= now else { continue }
+            queues[from * ranks + rank].removeFirst()
+            return (first.bytes, from)
+        }
+        return nil
+    }
+
+    func unsent(by rank: Int) -> Int { (0..<ranks).reduce(0) { $0 + queues[rank * ranks + $1].count } }
+}
+
+struct SimulatedTransport: Transport {
+    let network: Network
+    let rank: Int
+
+    func send(_ message: [UInt8], to rank: Int) { network.send(message, from: self.rank, to: rank) }
+    func receive() -> (bytes: [UInt8], rank: Int)? { network.receive(at: rank) }
+    var unsent: Int { network.unsent(by: rank) }
+}
+
+/// What a worker sent or received.
+struct Item: Hashable, CustomStringConvertible {
+    var edge: Int
+    var datum: UInt64
+    var key: UInt64
+    var length: Int
+
+    var description: String { "\(edge):\(datum >> 32).\(datum & 0xFFFF_FFFF)" }
+}
+
+/// A worker that turns each record into none, one or several, at its own pace.
+struct SimulatedWorker {
+    let number: Int
+    let isSource: Bool
+    /// Edges of the graph that leave its stage.
+    let edges: [Int]
+    /// Probability that it does something when asked.
+    let pace: Double
+    let longestValue: Int
+    var remaining: Int
+    private(set) var sent: [Item] = []
+    private(set) var received: [Item] = []
+    private(set) var largestFrame = 0
+    private(set) var largestInput = 0
+    private(set) var mostBatches = 0
+
+    private var isReady = false
+    private var mayRun = false
+    private var mayFinish = false
+    private(set) var isDone = false
+    var isRead = true
+    private var inputs: [(number: UInt32, items: [Item])] = []
+    private var generator: SeededGenerator
+
+    init(number: Int, isSource: Bool, edges: [Int], pace: Double, items: Int, longestValue: Int, seed: UInt64) {
+        self.number = number
+        self.isSource = isSource
+        self.edges = edges
+        self.pace = pace
+        self.longestValue = longestValue
+        remaining = isSource ? items : 0
+        generator = SeededGenerator(seed: seed)
+    }
+
+    mutating func feed(_ batch: Batch, number: UInt32) throws {
+        var items: [Item] = []
+        try batch.withRecords { bytes in
+            try Record.forEach(in: bytes, count: batch.count) { record, _ throws(StreamViolation) in
+                items.append(Item(edge: record.edge, datum: record.datum, key: record.keyHash, length: record.valueLength))
+            }
+        }
+        inputs.append((number, items))
+        largestInput = max(largestInput, batch.size)
+        mostBatches = max(mostBatches, inputs.count)
+    }
+
+    mutating func go() { mayRun = true }
+    mutating func finish() { mayFinish = true }
+
+    mutating func nextEvents() -> [HostEvent<Never>] {
+        guard isRead, !isDone, generator.chance(pace) else { return [] }
+        if !isReady {
+            isReady = true
+            return [.ready]
+        }
+        if isSource {
+            if mayRun, remaining > 0 {
+                let some = min(remaining, 1 + generator.below(5))
+                remaining -= some
+                return output(some)
+            }
+            if mayRun { return end() }
+        } else if let (number, items) = inputs.first {
+            inputs.removeFirst()
+            received += items
+            // A filter, a map and a fan-out at once.
+            return output(items.reduce(0) { count, _ in count + generator.below(3) }) + [.consumed(number)]
+        } else if mayFinish {
+            return end()
+        }
+        return []
+    }
+
+    /// What `postprocess` writes comes before the end.
+    private mutating func end() -> [HostEvent<Never>] {
+        isDone = true
+        return output(generator.below(3)) + [.done]
+    }
+
+    private mutating func output(_ data: Int) -> [HostEvent<Never>] {
+        guard data > 0, !edges.isEmpty else { return [] }
+        var records: [UInt8] = []
+        var count = 0
+        for _ in 0..<data {
+            // Most data are small; some are longer than a batch or a window.
+            let length = generator.chance(0.05) ? generator.below(longestValue) : generator.below(40)
+            let datum = UInt64(number) << 32 | UInt64(sent.count)
+            for edge in edges where generator.chance(0.8) {
+                let item = Item(edge: edge, datum: datum, key: generator.next() % 17, length: length)
+                Record(edge: edge, datum: datum, keyHash: item.key, valueLength: length)
+                    .encode(value: repeatElement(UInt8(edge), count: length), into: &records)
+                sent.append(item)
+                count += 1
+            }
+        }
+        var frame: [UInt8] = []
+        frame.appendLittleEndian(UInt32(count))
+        frame += records
+        largestFrame = max(largestFrame, frame.count)
+        return [.output(frame)]
+    }
+}
+
+struct SimulatedHost: ElementHost {
+    var workers: [Int: SimulatedWorker]
+    private var events: [(worker: Int, event: HostEvent<Never>)] = []
+    private var asked = 0
+
+    init(workers: [SimulatedWorker]) { self.workers = Dictionary(uniqueKeysWithValues: workers.map { ($0.number, $0) }) }
+
+    mutating func feed(_ batch: consuming Batch, number: UInt32, to worker: Int) throws {
+        try workers[worker]?.feed(batch, number: number)
+    }
+    mutating func go(_ worker: Int) { workers[worker]?.go() }
+    mutating func finish(_ worker: Int) { workers[worker]?.finish() }
+    mutating func setReading(_ reading: Bool, from worker: Int) { workers[worker]?.isRead = reading }
+
+    mutating func nextEvent() -> (worker: Int, event: HostEvent<Never>)? {
+        if events.isEmpty {
+            // Each worker is asked once between two pauses, as sockets are polled.
+            asked = (asked + 1) % 2
+            guard asked == 1 else { return nil }
+            for worker in workers.keys.sorted() {
+                for event in workers[worker]?.nextEvents() ?? [] { events.append((worker, event)) }
+            }
+        }
+        return events.isEmpty ? nil : events.removeFirst()
+    }
+}
+
+/// All ranks of one run, in one process, in simulated time.
+struct Simulation {
+    let layout: Layout
+    let limits: StreamLimits
+    let network: Network
+    var loops: [RankLoop<SimulatedTransport, SimulatedHost>]
+    private(set) var mostOutput: [Int: Int] = [:]
+    private(set) var mostInput: [Int: Int] = [:]
+
+    init(layout: Layout, limits: StreamLimits, items: Int, longestValue: Int, seed: UInt64, pace: (Int) -> Double) throws {
+        var generator = SeededGenerator(seed: seed)
+        let routing = try Routing(graph: layout.graph, plan: layout.plan)
+        let network = Network(ranks: layout.plan.ranks, delay: Int64(generator.below(20)) * 1_000_000, seed: generator.next())
+        loops = []
+        for rank in 0..<layout.plan.ranks {
+            let workers = layout.plan.workers(onRank: rank).map { worker in
+                let stage = layout.plan.workers[worker].stage
+                let edges = layout.graph.edges.indices.filter { Self.leaves(layout, edge: $0, stage: stage) }
+                return SimulatedWorker(
+                    number: worker, isSource: routing.isSource(stage: stage), edges: edges, pace: pace(worker), items: items,
+                    longestValue: longestValue, seed: generator.next())
+            }
+            loops.append(
+                RankLoop(
+                    machine: RankMachine(routing: routing, rank: rank, limits: limits),
+                    transport: SimulatedTransport(network: network, rank: rank), host: SimulatedHost(workers: workers)))
+        }
+        self.layout = layout
+        self.limits = limits
+        self.network = network
+    }
+
+    var workers: [SimulatedWorker] { loops.flatMap { $0.host.workers.values }.sorted { $0.number < $1.number } }
+
+    static func leaves(_ layout: Layout, edge: Int, stage: Int) -> Bool {
+        let edge = layout.graph.edges[edge]
+        guard let from = layout.graph.index(of: edge.from), let to = layout.graph.index(of: edge.to) else { return false }
+        return layout.plan.stage(ofElement: from) == stage && layout.plan.stage(ofElement: to) != stage
+    }
+
+    /// - Returns: whether every rank came to its end within so many steps.
+    mutating func run(steps: Int) throws -> Bool {
+        for _ in 0..<steps {
+            network.now += 1_000_000
+            for rank in loops.indices {
+                guard try loops[rank].step(now: network.now, note: { _, _ in }) else { continue }
+                for worker in layout.plan.workers(onRank: rank) {
+                    let held = loops[rank].machine.heldBytes(worker: worker)
+                    mostOutput[worker] = max(mostOutput[worker] ?? 0, held.output)
+                    mostInput[worker] = max(mostInput[worker] ?? 0, held.input)
+                }
+            }
+            if loops.allSatisfy(\.isFinished) { return true }
+        }
+        return false
+    }
+}
