@@ -11,7 +11,6 @@ source scripts/steps.sh
 
 if [ "$(id -u)" -eq 0 ]; then data=/var/lib/weft-demo; else data=$HOME/.weft-demo; fi
 export WEFT_DATA=${WEFT_DATA:-$data}
-slots=$(($(nproc) > 4 ? $(nproc) : 4)) # ranks at a time, on a small machine more than its cores
 keep=${KEEP:-$([ -n "${CI:-}" ] && echo 0 || echo 1)}
 example=workflows/seismology
 graph=demo/seismology
@@ -36,7 +35,7 @@ weft=$bin/weft
 
 begin "Start the server"
 "$weft" down >/dev/null 2>&1 || true # one of an earlier build
-show "$weft" up --slots "$slots"
+show "$weft" up
 
 begin "Prepare the data"
 inputs=$("$python" $example/prepare.py "$WEFT_DATA/inputs/seismology")
@@ -45,9 +44,13 @@ field "$inputs" '"\n".join(item["input"] for item in d["ReadWaveform"])'
 begin "Register the graph"
 show "$weft" graph register $example/cross_correlation.py --name $graph --requirements $example/requirements.txt
 
+begin "Plan for 4 ranks"
+show "$weft" plan $graph -f "$inputs" -n 4
+
 begin "Run on 4 ranks"
 run=$("$weft" run submit $graph -f "$inputs" -n 4 --name demo -o name)
-show "$weft" run wait "$run"
+printf '%s$ weft run submit %s -f %s -n 4 --name demo --wait%s\n' "$BOLD" $graph "$inputs" "$PLAIN"
+"$weft" run wait "$run"
 show "$weft" run show "$run"
 
 begin "Check the results"

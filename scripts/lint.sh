@@ -35,12 +35,20 @@ unparsable() {
     done
 }
 
+dead_links() {
+    local file link
+    while IFS=: read -r file link; do
+        [ -e "$(dirname "$file")/$link" ] || echo "$file ($link)"
+    done < <(grep -oE '\]\([^):#]+' ./*.md docs/*.md docs/*/*.md workflows/*.md workflows/*/*.md | sed 's/:](/:/' | grep -v ':https$')
+}
+
 swift format lint --strict --parallel --recursive Package.swift Sources Tests || faults=$((faults + 1))
 report "the first line (after '#!') must be the SPDX licence identifier" < <(without_licence)
 report "an unfinished part; finish it or remove it" < <(
     code_files | grep -v '^scripts/lint.sh$' | xargs grep -nE '\b(TODO|FIXME|XXX)\b' | cut -d: -f1,2
 )
 report "Swift Testing is used here, not XCTest" < <(grep -rnE '^import XCTest' Tests | cut -d: -f1,2)
+report "the link leads nowhere" < <(dead_links)
 report "scripts must be executable" < <(find scripts .ci workflows -type f -not -perm -100 -exec grep -lE '^#!' {} +)
 report "bash cannot parse it" < <(unparsable)
 if command -v shellcheck >/dev/null; then

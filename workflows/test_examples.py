@@ -47,7 +47,7 @@ def execute(command, timeout=60, **options):
 def weft():
     installation = Weft()
     try:
-        installation("up", "--slots", "9")
+        installation("up")
         yield installation
     finally:
         installation.remove()

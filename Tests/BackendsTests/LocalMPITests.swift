@@ -64,12 +64,13 @@ import WorkflowModel
     }
 
     @Test func stopEndsEveryProcessOfTheAttemptEvenIfItLeftItsSession() async throws {
-        try await withLauncher("setsid sleep 1000 & sleep 1000") { backend, launch in
+        try await withLauncher("setsid sh -c 'echo > ../away; sleep 1000' & sleep 1000") { backend, launch in
             try backend.launch(launch)
-            try await wait { try backend.observe(launch) == .running && backend.stop(launch, force: false) >= 3 }
-            try backend.stop(launch, force: true)
+            try await wait { FileManager.default.fileExists(atPath: launch.folder.path + "/away") }
+            #expect(try backend.observe(launch) == .running)
+            #expect(try backend.stop(launch, force: true) >= 3)
             try await wait { try backend.stop(launch, force: true) == 0 }
-            #expect(try backend.observe(launch) == .vanished)
+            try await wait { try backend.observe(launch) == .exited(137) }
         }
     }
 }

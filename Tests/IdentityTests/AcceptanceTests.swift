@@ -18,19 +18,20 @@ import WorkflowModel
         #expect(try await forge.validator().validate(token) == Self.alice)
     }
 
-    @Test(arguments: [
-        (["typ": "application/at+jwt"], [:]), (["typ": "AT+JWT"], [:]),
-        // Ignored, never used.
-        (["jwk": ["kty": "oct"]], [:]), (["jku": "https://evil.test"], [:]), (["x5u": "https://evil.test"], [:]), (["x5c": [1]], [:]),
-        // One of several audiences is enough.
-        ([:], ["aud": ["other", "second-audience"]]),
-        // Clocks may differ by a minute, and times may have fractions.
-        ([:], ["nbf": 1_800_000_059, "iat": 1_800_000_060]), ([:], ["exp": .number(1_800_000_000.5)]),
-        // A newer minor version of the profile.
-        ([:], ["wlcg.ver": "1.9"]),
-        // A token with 12 KB of further claims is large, but not too large.
-        ([:], ["groups": .string(String(repeating: "g", count: 9000))]),
-    ] as [([String: JSONValue], [String: JSONValue])])
+    @Test(
+        arguments: [
+            (["typ": "application/at+jwt"], [:]), (["typ": "AT+JWT"], [:]),
+            // Ignored, never used.
+            (["jwk": ["kty": "oct"]], [:]), (["jku": "https://evil.test"], [:]), (["x5u": "https://evil.test"], [:]), (["x5c": [1]], [:]),
+            // One of several audiences is enough.
+            ([:], ["aud": ["other", "second-audience"]]),
+            // Clocks may differ by a minute, and times may have fractions.
+            ([:], ["nbf": 1_800_000_059, "iat": 1_800_000_060]), ([:], ["exp": .number(1_800_000_000.5)]),
+            // A newer minor version of the profile.
+            ([:], ["wlcg.ver": "1.9"]),
+            // A token with 12 KB of further claims is large, but not too large.
+            ([:], ["groups": .string(String(repeating: "g", count: 9000))]),
+        ] as [([String: JSONValue], [String: JSONValue])])
     func isAccepted(header: [String: JSONValue], claims: [String: JSONValue]) async throws {
         let forge = try await TokenForge.shared.value
         #expect(try await forge.validator().validate(forge.token(header: header, claims: claims)) == Self.alice)
@@ -44,10 +45,11 @@ import WorkflowModel
         }
     }
 
-    @Test(arguments: [
-        ("weft.read", [.read]), ("  weft.read   weft.admin ", [.read, .admin]), (["weft.submit"], [.submit]),
-        ("openid profile compute.read", []), ("WEFT.READ", []), ("", []), ("weft.read\tweft.admin", []),
-    ] as [(JSONValue, Set<Scope>)])
+    @Test(
+        arguments: [
+            ("weft.read", [.read]), ("  weft.read   weft.admin ", [.read, .admin]), (["weft.submit"], [.submit]),
+            ("openid profile compute.read", []), ("WEFT.READ", []), ("", []), ("weft.read\tweft.admin", []),
+        ] as [(JSONValue, Set<Scope>)])
     func scopesAreReadFromWordsOrArrays(claim: JSONValue, scopes: Set<Scope>) async throws {
         let forge = try await TokenForge.shared.value
         #expect(try await forge.validator().validate(forge.token(claims: ["scope": claim])).scopes == scopes)

@@ -5,13 +5,14 @@ import Testing
 import WorkflowModel
 
 @Suite struct BearerTests {
-    @Test(arguments: [
-        ([], .absent), (["Bearer abc.def-_~+/="], .token("abc.def-_~+/=")), (["bearer abc"], .token("abc")),
-        (["BEARER   abc"], .token("abc")), (["Bearer"], .malformed), (["Bearer "], .malformed), ([""], .malformed),
-        (["Basic dXNlcg=="], .malformed), (["abc"], .malformed), (["Bearer a b"], .malformed), (["Bearer a,b"], .malformed),
-        (["Bearer a\tb"], .malformed), (["Bearer\tabc"], .malformed), (["Bearer abc", "Bearer abc"], .malformed),
-        (["Bearer abc", "Basic x"], .malformed), (["Bearer ü"], .malformed), ([" Bearer abc"], .malformed),
-    ] as [([String], BearerCredential)])
+    @Test(
+        arguments: [
+            ([], .absent), (["Bearer abc.def-_~+/="], .token("abc.def-_~+/=")), (["bearer abc"], .token("abc")),
+            (["BEARER   abc"], .token("abc")), (["Bearer"], .malformed), (["Bearer "], .malformed), ([""], .malformed),
+            (["Basic dXNlcg=="], .malformed), (["abc"], .malformed), (["Bearer a b"], .malformed), (["Bearer a,b"], .malformed),
+            (["Bearer a\tb"], .malformed), (["Bearer\tabc"], .malformed), (["Bearer abc", "Bearer abc"], .malformed),
+            (["Bearer abc", "Basic x"], .malformed), (["Bearer ü"], .malformed), ([" Bearer abc"], .malformed),
+        ] as [([String], BearerCredential)])
     func authorizationFields(values: [String], expected: BearerCredential) {
         #expect(BearerCredential.parse(values) == expected)
     }

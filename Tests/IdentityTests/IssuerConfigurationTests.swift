@@ -80,10 +80,11 @@ import WorkflowModel
 }
 
 @Suite struct StrictJSONTests {
-    @Test(arguments: [
-        (#" {"a" : [1, -2.5e1, true, null, "x\u00fc\ud83d\ude00\n"] } "#, ["a": [1, -25.0, true, nil, "xü😀\n"]]), ("0", 0), ("-0", 0),
-        ("9223372036854775807", .integer(.max)), ("9223372036854775808", .number(0x1p63)), (#""""#, ""), ("{}", [:]), ("[]", []),
-    ] as [(String, JSONValue)])
+    @Test(
+        arguments: [
+            (#" {"a" : [1, -2.5e1, true, null, "x\u00fc\ud83d\ude00\n"] } "#, ["a": [1, -25.0, true, nil, "xü😀\n"]]), ("0", 0), ("-0", 0),
+            ("9223372036854775807", .integer(.max)), ("9223372036854775808", .number(0x1p63)), (#""""#, ""), ("{}", [:]), ("[]", []),
+        ] as [(String, JSONValue)])
     func reads(text: String, value: JSONValue) { #expect(StrictJSON.parse(Array(text.utf8)) == value) }
 
     @Test(arguments: [

@@ -209,7 +209,9 @@ final class KeyServer: Sendable {
         }
     }
 
-    @Test(arguments: [("public, max-age=7200", 7200), ("MAX-AGE=5", 5), ("no-store", nil), (nil, nil), ("max-age=x", nil)] as [(String?, Int?)])
+    @Test(
+        arguments: [("public, max-age=7200", 7200), ("MAX-AGE=5", 5), ("no-store", nil), (nil, nil), ("max-age=x", nil)]
+            as [(String?, Int?)])
     func cacheControlIsRead(header: String?, seconds: Int?) {
         #expect(KeyFetcher.maximumAge(header) == seconds)
     }

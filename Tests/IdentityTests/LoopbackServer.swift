@@ -16,9 +16,12 @@ final class LoopbackServer: Sendable {
     struct Connection: Sendable {
         let descriptor: CInt
 
-        /// The number of bytes that went out before the peer stopped taking them for a second.
+        /// The number of bytes that went out before the peer closed the connection, or took none for `patience` seconds.
         @discardableResult
-        func send(_ bytes: [UInt8]) -> Int {
+        func send(_ bytes: some RandomAccessCollection<UInt8>, patience: Int = 0) -> Int {
+            let bytes = Array(bytes)
+            var patience = timeval(tv_sec: patience, tv_usec: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
             var sent = 0
             while sent < bytes.count {
                 let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
@@ -82,8 +85,6 @@ final class LoopbackServer: Sendable {
     }
 
     private func serve(_ connection: Connection) {
-        var patience = timeval(tv_sec: 1, tv_usec: 0)
-        setsockopt(connection.descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         var received: [UInt8] = []
         var end: Range<Int>?
         while end == nil {

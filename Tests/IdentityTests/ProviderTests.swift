@@ -25,8 +25,10 @@ import WorkflowModel
         }
         await #expect(throws: TokenError.wrongType) { try await validator.validate(provider.idToken()) }
         let lenient = try TokenValidator(
-            issuers: [IssuerConfiguration(issuer: provider.issuer, audiences: ["weft-tests-code"], acceptedTypes: ["JWT"])],
-            client: HTTPClient())
+            issuers: [
+                IssuerConfiguration(
+                    issuer: provider.issuer, audiences: ["weft-tests-code"], acceptedTypes: ["JWT"], maximumLifetimeSeconds: 86400)
+            ], client: HTTPClient())
         let error = await #expect(throws: TokenError.self) { try await lenient.validate(provider.idToken()) }
         #expect(error?.reason.hasPrefix("not an access token") == true)
         #expect(try await provider.keySetRequests() == 2)
@@ -44,7 +46,7 @@ import WorkflowModel
         _ = try await validator.validate(new)
         _ = try await validator.validate(old)
         #expect(try await provider.keySetRequests() == 2)
-        provider.stop()
+        await provider.stop()
         _ = try await validator.validate(new)
     }
 }

@@ -80,7 +80,7 @@ extension Integration {
             let graph = try await weft.json(
                 RegisteredGraph.self, ["graph", "register", file, "--name", "test/quick", "--requirements", requirements])
             let environment = try #require(graph.environment)
-            try FileManager.default.removeItem(atPath: "\(weft.folder)/environments/\(environment)/bin/python")
+            try FileManager.default.removeItem(atPath: "\(weft.folder)/server/environments/\(environment)/bin/python")
             let run = try await weft.submit(["test/quick"])
             let failure = try await failure(of: run, in: weft)
             #expect(failure.cause == .interpreter)
@@ -128,8 +128,8 @@ extension Integration {
         /// Needs root to mount a disk of one size.
         @Test(.enabled(if: geteuid() == 0)) func aFullDiskIsNamed() async throws {
             let weft = try await Installation.start { folder in
-                try FileManager.default.createDirectory(atPath: folder + "/runs", withIntermediateDirectories: true)
-                let mount = try await Program.run("/bin/mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder + "/runs"])
+                try FileManager.default.createDirectory(atPath: folder + "/server/runs", withIntermediateDirectories: true)
+                let mount = try await Program.run("/bin/mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", folder + "/server/runs"])
                 try #require(mount.status == 0, "\(mount)")
             }
             let graph = try await weft.register("fills_disk")
@@ -137,7 +137,7 @@ extension Integration {
             let failure = try await failure(of: run, in: weft)
             #expect(failure.cause == .storage)
             #expect(failure.message.contains("No space left on device"))
-            _ = try await Program.run("/bin/umount", ["-l", weft.folder + "/runs"])
+            _ = try await Program.run("/bin/umount", ["-l", weft.folder + "/server/runs"])
             await weft.down()
         }
     }

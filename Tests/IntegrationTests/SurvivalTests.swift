@@ -54,7 +54,7 @@ extension Integration {
             let weft = try await Installation.start()
             let run = try await begin(weft)
             let servers = weft.serverProcesses()
-            let file = try String(contentsOfFile: weft.folder + "/postgres/postmaster.pid", encoding: .utf8)
+            let file = try String(contentsOfFile: weft.folder + "/postgres/data/postmaster.pid", encoding: .utf8)
             let postmaster = try #require(file.split(separator: "\n").first.flatMap { Int32($0) })
             kill(postmaster, SIGQUIT)
             try await wait(for: "the database to be gone") { kill(postmaster, 0) != 0 || Self.isZombie(postmaster) }

@@ -69,7 +69,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("lisen: {port: 1}", "The key lisen in ", "did you mean listen.host?"),
+        ("lisen: {port: 1}", "The key lisen in ", "did you mean listen?"),
+        ("slots: 4", "The key slots in ", "did you mean local.slots?"),
         ("listen: {prot: 1}", "The key listen.prot in ", "did you mean listen.port?"),
         ("listen: 127.0.0.1:8337", "The key listen in ", "must be a mapping: it holds listen.host, listen.port, listen.port_file."),
         ("listen: {port: http}", "The key listen.port in ", "is 'http': write a whole number from 0 to 65535."),

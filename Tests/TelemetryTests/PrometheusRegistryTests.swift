@@ -40,7 +40,9 @@ import Testing
         Meter(label: "http.server.activeRequests", factory: registry).increment()
         Recorder(label: "weft_ingest_bytes", factory: registry).record(5000)
         Timer(label: "http.server.request.duration", dimensions: [("le", "odd")], factory: registry).recordMilliseconds(30)
-        registry.addCollector("weft_runs", help: "Runs by state.") { [.init(2, [("state", "queued")]), .init(.nan, [("state", "failed")])] }
+        registry.addCollector("weft_runs", help: "Runs by state.") {
+            [.init(2, [("state", "queued")]), .init(.nan, [("state", "failed")])]
+        }
         let text = await registry.render()
         let result = try promtool(text)
         #expect(result.status == 0 && result.output.isEmpty, "\(result.output)\n\(text)")
@@ -90,8 +92,9 @@ import Testing
     @Test func collectorsAreCappedToo() async {
         let registry = PrometheusRegistry(maximumSeries: 3)
         registry.addCollector("many", help: "Many.") { (0..<5).map { .init(1, [("n", "\($0)")]) } }
-        #expect(await lines(registry, "many").count == 3)
-        #expect(await lines(registry, PrometheusRegistry.refusedSeries) == [#"weft_metrics_refused_series_total{family="many"} 2"#])
+        let text = await registry.render()
+        #expect(text.matches(of: /many\{n=/).count == 3)
+        #expect(text.contains(#"weft_metrics_refused_series_total{family="many"} 2"#))
     }
 
     @Test func twoTypesUnderOneNameDoNotMix() async throws {
@@ -110,8 +113,8 @@ import Testing
         registry.addCollector("broken", help: "Broken.") { throw Unavailable() }
         registry.addCollector("whole", help: "Whole.") { [.init(4)] }
         #expect(await lines(registry, "whole") == ["whole 4"])
-        #expect(await lines(registry, "broken").isEmpty)
-        #expect(await lines(registry, PrometheusRegistry.failedCollections) == ["weft_metrics_failed_collections_total 2"])
+        #expect(await !registry.render().contains("broken"))
+        #expect(await lines(registry, PrometheusRegistry.failedCollections) == ["weft_metrics_failed_collections_total 3"])
     }
 
     @Test func destroyedMetricsDisappear() async {

@@ -2,6 +2,8 @@
 
 import Foundation
 package import HTTPClient
+import Subprocess
+import SystemPackage
 package import WorkflowModel
 
 /// A real OpenID provider (django-oauth-toolkit) in a process of its own, on a loopback port.
@@ -23,47 +25,50 @@ package final class OpenIDProvider: Sendable {
     package let audience = "weft-api"
     package let client = HTTPClient()
     private let port: Int
-    private let process: Process
-    /// The provider ends when this is closed, so also with the process that runs the tests.
-    private let lifeline: Pipe
+    /// Runs as long as the provider does. Cancelling it ends the provider, and so does the end of this process, which closes the
+    /// provider's standard input.
+    private let process: Task<Void, any Error>
 
     package static func start() async throws -> OpenIDProvider {
         let python = ProcessInfo.processInfo.environment["WEFT_TEST_PYTHON"] ?? Program.root.appending(path: ".venv/bin/python").path()
-        let process = Process()
-        process.executableURL = URL(filePath: python)
-        process.arguments = [Program.root.appending(path: "Tests/TestSupport/oidc_provider.py").path()]
-        let (lifeline, output) = (Pipe(), Pipe())
-        process.standardInput = lifeline
-        process.standardOutput = output
-        do {
-            try process.run()
-        } catch {
-            throw TimeoutError(description: "the OpenID provider needs '\(python)' ('make setup' makes it): \(error)")
+        let script = Program.root.appending(path: "Tests/TestSupport/oidc_provider.py").path()
+        let (lines, printed) = AsyncStream<String>.makeStream()
+        let process = Task {
+            defer { printed.finish() }
+            _ = try await Subprocess.run(
+                .path(FilePath(python)), arguments: [script], input: .inputWriter, output: .sequence, error: .discarded
+            ) { execution in
+                for try await line in execution.standardOutput.strings() { printed.yield(line) }
+            }
         }
-        let handle = output.fileHandleForReading
-        let line = await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: handle.availableData) }
+        let patience = Task {
+            try await Task.sleep(for: .seconds(60))
+            process.cancel()
         }
-        guard let ready = try? JSONDecoder().decode(Ready.self, from: line) else {
-            process.terminate()
+        defer { patience.cancel() }
+        guard let line = await lines.first(where: { _ in true }),
+            let ready = try? JSONDecoder().decode(Ready.self, from: Data(line.utf8))
+        else {
+            process.cancel()
             throw TimeoutError(
-                description: "the OpenID provider did not start; does '\(python)' have what scripts/requirements-test.txt lists?")
+                description: "the OpenID provider did not start: '\(python)' must have what scripts/requirements-test.txt lists, "
+                    + "which 'make setup' sees to (\(await process.result))")
         }
-        return OpenIDProvider(issuer: ready.issuer, port: ready.port, process: process, lifeline: lifeline)
+        return OpenIDProvider(issuer: ready.issuer, port: ready.port, process: process)
     }
 
-    private init(issuer: String, port: Int, process: Process, lifeline: Pipe) {
+    private init(issuer: String, port: Int, process: Task<Void, any Error>) {
         self.issuer = issuer
         self.port = port
         self.process = process
-        self.lifeline = lifeline
     }
 
-    deinit { process.terminate() }
+    deinit { process.cancel() }
 
-    package func stop() {
-        process.terminate()
-        process.waitUntilExit()
+    /// Returns when the provider has ended.
+    package func stop() async {
+        process.cancel()
+        _ = await process.result
     }
 
     /// An access token (RS256, `at+jwt`, valid five minutes) whose subject is the user's name.

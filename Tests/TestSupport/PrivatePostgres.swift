@@ -95,6 +95,6 @@ package final class PrivatePostgres: Sendable {
             throw TimeoutError(description: "PostgreSQL's initdb is neither in PATH nor in \(debian)/*/bin; install 'postgresql'")
         }
         // The other programs are beside it, not necessarily beside a link to it.
-        return URL(filePath: initdb).resolvingSymlinksInPath().deletingLastPathComponent().path()
+        return String(URL(filePath: initdb).resolvingSymlinksInPath().path().dropLast("/initdb".count))
     }
 }

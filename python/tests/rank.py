@@ -2,6 +2,7 @@
 """The rank's side of the protocol, for tests: writes run.json, starts a worker over a socketpair and decodes what it sends."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pickle
@@ -10,7 +11,9 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import textwrap
+import time
 from pathlib import Path
 
 from weft import loader
@@ -123,6 +126,26 @@ class WorkerProcess:
             pickled = pickle.dumps(value, 5)
             body += struct.pack("<HQQI", edge, datum, 0, len(pickled)) + pickled
         self.send(INPUT, body)
+
+    def wait_until_blocked(self):
+        """Until what the worker sent, and nobody reads, has long stopped to grow."""
+        deadline, held, steady = time.monotonic() + TIMEOUT, -1, 0
+        while steady < 20:
+            assert time.monotonic() < deadline, "the worker sent nothing, or does not stop"
+            now = self._waiting(termios.FIONREAD)
+            steady = steady + 1 if now == held and now > 0 else 0
+            held = now
+            time.sleep(0.01)
+
+    def wait_until_taken(self):
+        """Until the worker has read all that was sent to it."""
+        deadline = time.monotonic() + TIMEOUT
+        while self._waiting(termios.TIOCOUTQ):
+            assert time.monotonic() < deadline, "the worker does not read"
+            time.sleep(0.01)
+
+    def _waiting(self, query):
+        return struct.unpack("i", fcntl.ioctl(self.socket, query, bytes(4)))[0]
 
     def read(self):
         """The next frame, or None at the end of the stream."""

@@ -469,6 +469,19 @@ def test_the_worker_reads_while_it_waits_to_write(attempt):
         assert frames.consumed == [0, 1, 2, 3] and len(frames.outputs) == 4
 
 
+def test_a_finish_that_comes_while_the_last_output_waits_to_leave(attempt):
+    with attempt(HEAD + "graph = chain(Source(), Same(), Sink())", stages=[[0], [1], [2]]).worker(1) as worker:
+        frames = Frames()
+        worker.read_until(frames, READY)
+        for batch in range(20):  # Each too small to be sent before the next input is asked for.
+            worker.send_input(batch, [(0, batch, bytes(60_000))])
+        worker.wait_until_blocked()
+        worker.send(FINISH)
+        worker.wait_until_taken()
+        worker.read_until(frames, DONE)  # Times out if the worker waits for input that it has.
+        assert frames.consumed == list(range(20)) and len(frames.outputs) == 20
+
+
 def test_a_worker_ends_with_its_rank_and_ignores_ctrl_c(attempt):
     with attempt(HEAD + "graph = chain(Source(), Sink())", stages=[[0], [1]]).worker(1) as worker:
         worker.read_until(Frames(), READY)

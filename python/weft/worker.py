@@ -80,12 +80,18 @@ class Channel:
             return
         self._logs.append(records.log_frame(instance, stream, line))
         self.size += len(line)
-        # Where this thread (in a finaliser) or another is sending already, the line goes with the next flush.
-        if not self._sending.locked():
-            if self.size >= FLUSH_BYTES:
-                self.flush()
-            elif not self._busy.is_set():
-                self._pump()
+        # At once, or the last words before a crash would be lost. Where this thread (in a finaliser) or another is sending
+        # already, the line goes with the next flush.
+        if self._sending.locked():
+            return
+        if self.size >= FLUSH_BYTES:
+            self.flush()
+        elif self._sending.acquire(blocking=False):
+            try:
+                self._gather_logs()
+                self._send_some()
+            finally:
+                self._sending.release()
 
     def flush(self):
         """Sends all there is, reading what the rank sends meanwhile."""
@@ -111,11 +117,14 @@ class Channel:
                     body = bytes(self._inbound[records.FRAME_HEADER.size : end])
                     del self._inbound[:end]
                     return kind, body
+            held = len(self._inbound)
             self.flush()
-            self._busy.clear()
-            self._wait(select.POLLIN)
-            self._busy.set()
-            self._read()
+            # What was read while the flush waited may be the frame, and the last one that comes.
+            if len(self._inbound) == held:
+                self._busy.clear()
+                self._wait(select.POLLIN)
+                self._busy.set()
+                self._read()
 
     def _leave(self):
         """In a process that a PE forks: the socket is not its own. What it prints goes to the rank's pipe."""
@@ -139,8 +148,7 @@ class Channel:
 
     def _gather(self):
         self.size = 0
-        if self._logs:
-            self._outbound.append(memoryview(b"".join(_take(self._logs))))
+        self._gather_logs()
         if self.open:
             # Outputs are taken before records and sent after them: a datum is never seen before its origin.
             outputs = _take(self.outputs)
@@ -155,6 +163,10 @@ class Channel:
                 size += len(output)
             if chunk:
                 self.send(records.output_frame(chunk))
+
+    def _gather_logs(self):
+        if self._logs:
+            self._outbound.append(memoryview(b"".join(_take(self._logs))))
 
     def _send_some(self):
         outbound = self._outbound

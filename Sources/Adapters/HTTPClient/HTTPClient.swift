@@ -7,7 +7,6 @@
 package final class HTTPClient: Sendable {
     package struct Configuration: Sendable {
         package var userAgent: String
-        package var connectTimeout: Duration
         /// Connections open at a time; further requests wait for one.
         package var maximumConnections: Int
         /// Requests under way or waiting; one more is refused.
@@ -16,11 +15,10 @@ package final class HTTPClient: Sendable {
         package var caFile: String?
 
         package init(
-            userAgent: String = "weft", connectTimeout: Duration = .seconds(10), maximumConnections: Int = 32,
+            userAgent: String = "weft", maximumConnections: Int = 32,
             maximumRequests: Int = 256, caFile: String? = nil
         ) {
             self.userAgent = userAgent
-            self.connectTimeout = connectTimeout
             self.maximumConnections = maximumConnections
             self.maximumRequests = maximumRequests
             self.caFile = caFile

@@ -37,18 +37,21 @@ package struct HTTPRequest: Sendable, Hashable {
     package var body: [UInt8]
     /// For `send` the whole exchange; for `stream` the longest silence.
     package var timeout: Duration
+    /// Part of `timeout` that making the connection may take.
+    package var connectTimeout: Duration
     /// Bound on the body that `send` collects. A stream has none.
     package var maximumBodyBytes: Int
 
     package init(
         method: String = "GET", url: String, headers: HTTPHeaders = [:], body: [UInt8] = [], timeout: Duration = .seconds(30),
-        maximumBodyBytes: Int = 16 << 20
+        connectTimeout: Duration = .seconds(10), maximumBodyBytes: Int = 16 << 20
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
         self.timeout = timeout
+        self.connectTimeout = connectTimeout
         self.maximumBodyBytes = maximumBodyBytes
     }
 }

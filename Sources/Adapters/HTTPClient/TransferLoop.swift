@@ -144,7 +144,7 @@ final class TransferLoop: Sendable {
                             options.header_count = headers.count
                             options.body = body.baseAddress
                             options.body_length = body.count
-                            options.connect_timeout_ms = min(milliseconds, max(1, configuration.connectTimeout.milliseconds))
+                            options.connect_timeout_ms = min(milliseconds, max(1, request.connectTimeout.milliseconds))
                             options.timeout_ms = transfer.isStream ? 0 : milliseconds
                             options.idle_timeout_s = transfer.isStream ? seconds : 0
                             options.ca_file = caFile

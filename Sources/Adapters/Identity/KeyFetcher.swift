@@ -56,7 +56,8 @@ struct KeyFetcher: Sendable {
         do {
             return try await client.send(
                 HTTPRequest(
-                    url: url, headers: ["Accept": "application/json"], timeout: .seconds(5), maximumBodyBytes: KeySet.maximumBytes))
+                    url: url, headers: ["Accept": "application/json"], timeout: .seconds(5),
+                    connectTimeout: .seconds(3), maximumBodyBytes: KeySet.maximumBytes))
         } catch {
             throw KeySet.Unusable(description: "\(error)")
         }

@@ -13,7 +13,8 @@ struct StrictJSON {
         var parser = StrictJSON(bytes: bytes)
         guard let value = try? parser.value(depth: 0) else { return nil }
         parser.skipSpace()
-        return parser.position == bytes.count ? value : nil
+        guard parser.position == bytes.count else { return nil }
+        return value
     }
 
     private let bytes: [UInt8]

@@ -20,6 +20,8 @@ package struct WorkerEnd: Sendable {
     package enum Status: Sendable, Hashable {
         case exited(Int)
         case killed(signal: String)
+        /// It had closed its end of the stream and stayed; the rank has ended it.
+        case silent
     }
 
     package var pid: Int32

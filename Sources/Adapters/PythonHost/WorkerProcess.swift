@@ -33,6 +33,8 @@ struct WorkerProcess {
     private var wasReady = false
     private var wasDone = false
     private var hasFailed = false
+    /// The rank has killed it, for staying after its stream had ended.
+    private var wasEvicted = false
     private var socketIsOpen = true
     private var pipeIsOpen = true
     private var life = Life.running
@@ -115,7 +117,11 @@ struct WorkerProcess {
         let count = recv(socket, buffer.baseAddress, buffer.count, 0)
         if count > 0 {
             var bytes = UnsafeRawBufferPointer(buffer)[..<count]
-            while let (kind, body) = try frames.next(&bytes) { try take(kind, body, into: &events) }
+            do {
+                while let (kind, body) = try frames.next(&bytes) { try take(kind, body, into: &events) }
+            } catch {
+                throw StreamViolation("worker \(worker) (process \(pid)) sent \(error)")
+            }
         } else if count == 0 || errno != EAGAIN && errno != EINTR {
             closeSocket()
         }
@@ -136,7 +142,7 @@ struct WorkerProcess {
     private mutating func take(
         _ kind: Frame.FromWorker, _ body: [UInt8], into events: inout Deque<PythonHost.Event>
     ) throws(StreamViolation) {
-        guard !wasDone, !hasFailed else { throw violation("sent a frame after its last") }
+        guard !wasDone, !hasFailed else { throw StreamViolation("a frame after its last") }
         switch kind {
         case .ready:
             try expect(body.isEmpty, "READY")
@@ -169,10 +175,8 @@ struct WorkerProcess {
     }
 
     private func expect(_ isWellFormed: Bool, _ frame: String) throws(StreamViolation) {
-        if !isWellFormed { throw violation("sent a malformed \(frame) frame") }
+        if !isWellFormed { throw StreamViolation("a malformed \(frame) frame") }
     }
-
-    private func violation(_ what: String) -> StreamViolation { StreamViolation("worker \(worker) (process \(pid)) \(what)") }
 
     /// `u8 type | u8 flag | u16 subject | u32 length | body`, one after the other.
     private static func holdsWholeRecords(_ bytes: [UInt8]) -> Bool {
@@ -198,10 +202,13 @@ struct WorkerProcess {
             var code: Int32 = 0
             switch weft_reap(pid, &code) {
             case WEFT_EXITED: life = .reaped(.exited(Int(code)))
-            case WEFT_SIGNALLED: life = .reaped(.killed(signal: Self.name(ofSignal: code)))
+            case WEFT_SIGNALLED: life = .reaped(wasEvicted ? .silent : .killed(signal: Self.name(ofSignal: code)))
             default:
                 if case .leaving(let until) = life {
-                    if until < .now { kill() }
+                    if until < .now {
+                        wasEvicted = true
+                        kill()
+                    }
                 } else if !socketIsOpen {
                     life = .leaving(until: .now + Self.patience)
                 }

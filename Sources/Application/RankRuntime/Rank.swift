@@ -99,6 +99,7 @@ struct Rank {
                 switch end.status {
                 case .exited(let code): "exited with status \(code)"
                 case .killed(let signal): "was killed by \(signal)"
+                case .silent: "had to be ended, since it stayed"
                 }
             try records.add(line: "the worker \(status) after its work was done", worker: worker, instance: nil, stream: .stderr)
         }

@@ -192,9 +192,9 @@ import Testing
         let server = try LoopbackServer { _, connection in
             connection.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n")
             let block = [UInt8](repeating: 7, count: size)
-            let sent = connection.send(block)
+            let sent = connection.send(block, patience: 1)
             blocked.send(sent)
-            connection.send(Array(block[sent...]))
+            connection.send(block[sent...])
         }
         let response = try await client.stream(HTTPRequest(url: server.url))
         let sent = try #require(await blocked.value(seconds: 30))

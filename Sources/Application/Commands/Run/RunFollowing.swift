@@ -31,7 +31,7 @@ struct RunFollowing: Sendable {
     func finish(_ ended: Run) throws {
         let terminal = Terminal.chatter
         StandardStreams.chatter(terminal.paint(RunRendering.ending(ended, now: Date()), ended.state.colour))
-        if ended.state == .failed, let failure = ended.failure { StandardStreams.chatter("\n" + RunRendering.describe(failure)) }
+        if ended.state == .failed, let failure = ended.failure { StandardStreams.chatter("\n" + RunRendering.describe(failure, of: ended)) }
         let status = ExitStatus(endOf: ended.state)
         if status != .ok { throw SilentExit(status: status) }
     }

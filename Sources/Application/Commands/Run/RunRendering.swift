@@ -49,7 +49,7 @@ enum RunRendering {
                 "\(Format.time(attempt.startedAt))", "\(duration ?? "-")", "\(attempt.folder ?? "-")")
         }
         if !run.attempts.isEmpty { text += "\n\n" + attempts.render(terminal) }
-        if let failure = run.failure { text += "\n\n" + describe(failure) }
+        if let failure = run.attempts.last?.failure { text += "\n\n" + describe(failure, of: run) }
         return text
     }
 
@@ -58,18 +58,21 @@ enum RunRendering {
     }
 
     /// Why an attempt failed: what, where, with which datum, and the traceback as Python wrote it.
-    static func describe(_ failure: FailureReport) -> String {
+    static func describe(_ failure: FailureReport, of run: Run) -> String {
         var fields = Fields()
         fields.add("failure", failure.message)
         fields.add("cause", failure.cause.rawValue)
         fields.add("PE", failure.element.map { $0 + (failure.instance.map { " (instance \($0))" } ?? "") })
         fields.add("rank", failure.rank.map { "\($0)" + (failure.node.map { " on \($0)" } ?? "") } ?? failure.node.map { "on \($0)" })
-        fields.add("datum", [failure.datum, failure.datumSummary].compactMap { $0 }.joined(separator: "  "))
+        // In full, as `prov trace` wants it.
+        let datum = failure.datum.map { DatumID($0) == nil ? $0 : "\(run.id).\(run.attempts.count).\($0)" }
+        fields.add("datum", [datum, failure.datumSummary].compactMap { $0 }.joined(separator: "  "))
         fields.add("signal", failure.signal)
         fields.add("exit status", failure.exitStatus.map { "\($0)" })
         fields.add("when", Format.time(failure.at))
-        let traceback = failure.traceback.map { "\n\n" + $0.printableLines } ?? ""
-        return fields.render() + traceback
+        guard var traceback = failure.traceback?.printableLines else { return fields.render() }
+        while traceback.last == "\n" { traceback.removeLast() }
+        return fields.render() + "\n\n" + traceback
     }
 
     /// What `wait` and `watch` say when a run has ended.

@@ -15,7 +15,7 @@ extension ExecutionService {
         var inputs: [String: SourceInput]
     }
 
-    private func prepare(_ request: RunRequest) async throws(Problem) -> PreparedRun {
+    private func prepare(_ request: RunRequest, needsInputs: Bool = true) async throws(Problem) -> PreparedRun {
         let ranks = request.ranks ?? 1
         guard (1...configuration.maximumRanks).contains(ranks) else {
             throw Problem(
@@ -34,7 +34,7 @@ extension ExecutionService {
             throw Problem(.invalid, error.detail, errors: [.init("/graph", "register it first, or see `weft graph list`")])
         }
         guard let graph = registered.graph else { throw Problem(.internalError, "\(registered.reference) was stored without its graph.") }
-        let inputs = try RunInputs.resolve(request.inputs, for: graph)
+        let inputs = needsInputs ? try RunInputs.resolve(request.inputs, for: graph) : [:]
         let plan = try Planner.plan(graph, ranks: ranks, layout: request.layout ?? .fused)
         let resources = ResourceRequest(ranks: plan.ranks, memoryPerRank: memory)
         try FirstComeFirstServed.checkFits(resources, capacity: supervisor.capacity)
@@ -43,8 +43,9 @@ extension ExecutionService {
         return PreparedRun(graph: registered, planned: planned, inputs: inputs)
     }
 
+    /// Where the request says nothing of inputs, they are not checked: the layout does not depend on them.
     package func plan(_ request: RunRequest, by principal: Principal) async throws(Problem) -> PlannedRun {
-        try await prepare(request).planned
+        try await prepare(request, needsInputs: request.inputs != nil).planned
     }
 
     /// With an idempotency key, the same request again gives the same run (`created` false); another request under the same

@@ -23,6 +23,10 @@ package enum BodyDecoder {
         do {
             return try WireJSON.decode(type, from: bytes)
         } catch let error as DecodingError {
+            // A fraction where a whole number belongs is reported without its place.
+            if case .dataCorrupted(let context) = error, context.codingPath.isEmpty, let path = pathOfFraction(in: object) {
+                throw refusal([.init(pointer(path), "must be \(path.count == 1 ? Document.fields[path[0]] ?? "" : "a whole number")")])
+            }
             throw refusal([fieldError(error, expectations: Document.fields)])
         } catch {
             throw Problem(.badRequest, "The body cannot be read: \(error).")
@@ -77,6 +81,15 @@ package enum BodyDecoder {
     /// JSON Pointer (RFC 6901).
     private static func pointer(_ path: [String]) -> String {
         path.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
+    }
+
+    /// No body takes fractions but inside of items, which are arrays.
+    private static func pathOfFraction(in object: [String: JSONValue]) -> [String]? {
+        for (key, value) in object.sorted(by: { $0.key < $1.key }) {
+            if case .number = value { return [key] }
+            if let members = value.objectValue, let path = pathOfFraction(in: members) { return [key] + path }
+        }
+        return nil
     }
 
     private static func pathOfNUL(in value: JSONValue) -> [String]? {

@@ -123,15 +123,19 @@ struct ConfigurationReader {
 
     // MARK: Unknown keys
 
+    private var sections: [String] {
+        Set(keys.compactMap { key in key.firstIndex(of: ".").map { String(key[..<$0]) } }).sorted()
+    }
+
     /// To be called when every key has been asked for.
     mutating func refuseUnknown() {
         if let mapping = document?.mapping { refuseUnknown(mapping, below: "") }
         let known = keys.map(Self.variable)
-        let sections = Set(keys.compactMap { key in key.firstIndex(of: ".").map { Self.variable(of: String(key[..<$0])) + "_" } })
+        let prefixes = sections.map { Self.variable(of: $0) + "_" }
         for variable in variables.keys.sorted() where variable.hasPrefix("WEFT_") && !known.contains(variable) {
             let nearest = Self.nearest(to: variable, in: known)
             // Other programs of Weft have variables too: only what looks like a key is taken for one.
-            if sections.contains(where: variable.hasPrefix) || nearest.map({ $0.distance <= 2 }) == true {
+            if prefixes.contains(where: variable.hasPrefix) || nearest.map({ $0.distance <= 2 }) == true {
                 faults.append("The variable \(variable) is unknown" + Self.hint(nearest))
             }
         }
@@ -149,7 +153,9 @@ struct ConfigurationReader {
                     faults.append("\(place(of: key, value)) must be a mapping: it holds \(members).")
                 }
             } else {
-                faults.append("\(place(of: key, name)) is unknown" + Self.hint(Self.nearest(to: key, in: keys)))
+                // The right word in the wrong place is the likeliest mistake.
+                let moved = keys.first { $0.hasSuffix(".\(key)") }.map { Neighbour($0, 0) }
+                faults.append("\(place(of: key, name)) is unknown" + Self.hint(moved ?? Self.nearest(to: key, in: keys + sections)))
             }
         }
     }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Testing
+import WorkflowModel
+
+@testable import Commands
+
+struct ArgumentTests {
+    private func parse<Command: ParsableArguments>(_ words: String, as type: Command.Type) throws -> Command {
+        let command = try Weft.parseAsRoot(words.split(separator: " ").map(String.init))
+        return try #require(command as? Command)
+    }
+
+    @Test func submitTakesDispel4pysInputs() throws {
+        let submit = try parse(
+            #"run submit demo/count@2 -d {"Read":[{"input":1}]} -n 4 --layout spread --memory 512 --name x"#, as: RunSubmit.self)
+        #expect(
+            try submit.demand.request()
+                == RunRequest(
+                    graph: Reference("demo/count@2"), inputs: .byElement(["Read": .items([["input": 1]])]), ranks: 4, layout: .spread,
+                    memoryPerRank: 512, name: "x"))
+        #expect(try parse("run submit demo/count -i 7", as: RunSubmit.self).demand.request().inputs == .iterations(7))
+        #expect(try parse("plan demo/count --ranks 3", as: PlanCommand.self).demand.request(dryRun: true).dryRun == true)
+    }
+
+    @Test(arguments: [
+        "run submit", "run submit noslash", "run submit demo/x -n 0", "run submit demo/x -d {", "run submit demo/x -d 1 -i 2",
+        "run list --state asleep", "run list --limit -1", "up --port 70000", "up --slots 0", "nonsense", "graph draw a/b --format png",
+        "prov trace run_x --back --forward", "prov trace x --depth 0",
+    ])
+    func wrongUsageExitsWithTwo(words: String) {
+        #expect(throws: (any Error).self) {
+            do {
+                _ = try Weft.parseAsRoot(words.split(separator: " ").map(String.init))
+            } catch {
+                #expect(ExitStatus(of: error) == .usage)
+                throw error
+            }
+        }
+    }
+
+    @Test func helpIsNoError() throws {
+        do {
+            var command = try Weft.parseAsRoot(["run", "submit", "--help"])
+            try command.run()
+            Issue.record("--help ran something")
+        } catch {
+            #expect(ExitStatus(of: error) == .ok)
+        }
+    }
+
+    @Test func theQuietFlagMeansNames() throws {
+        #expect(try parse("run list -q", as: RunList.self).output.format == .name)
+        #expect(try parse("run list -o json", as: RunList.self).output.format == .json)
+        #expect(try parse("run list", as: RunList.self).output.format == .table)
+    }
+
+    @Test func statesMayBeRepeated() throws {
+        #expect(try parse("run list --state failed --state running", as: RunList.self).state == [.failed, .running])
+    }
+
+    @Test func aTraceGoesBackUnlessToldOtherwise() throws {
+        #expect(try parse("prov trace x", as: ProvenanceTrace.self).direction == .back)
+        #expect(try parse("prov trace x --forward --depth 3", as: ProvenanceTrace.self).direction == .forward)
+    }
+
+    @Test(arguments: [("anna", "word-count.py", "anna/word-count"), ("a b", "_my graph.py", "a-b/my-graph"), ("x", "plain", "x/plain")])
+    func theDefaultNameIsUserAndFile(user: String, file: String, name: String) throws {
+        #expect(try GraphRegister.defaultName(user: user, filename: file).description == name)
+    }
+
+    @Test func noNameCanBeMadeOfSymbols() {
+        #expect(throws: (any Error).self) { try GraphRegister.defaultName(user: "x", filename: "---.py") }
+    }
+}

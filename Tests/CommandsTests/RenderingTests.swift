@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+import WorkflowModel
+
+@testable import Commands
+
+struct RenderingTests {
+    private let run = RunID(milliseconds: 1, random: [UInt8](repeating: 0, count: 10))
+    private let time = Date(timeIntervalSince1970: 0)
+
+    private func reference(_ datum: DatumID) -> DatumReference { DatumReference(run: run, attempt: 1, datum: datum) }
+
+    private func step(_ depth: Int, _ datum: DatumID, _ element: String, _ related: [DatumID], _ attributes: JSONValue? = nil) -> TraceStep
+    {
+        TraceStep(
+            depth: depth,
+            datum: DatumRecord(
+                id: reference(datum), element: element, instance: datum.instance, port: datum.isRunInput ? "input" : "out", size: 1500,
+                at: time, attributes: attributes),
+            related: related.map(reference))
+    }
+
+    @Test func aTraceIsATree() {
+        let result = DatumID(instance: 2, sequence: 0)
+        let left = DatumID(instance: 1, sequence: 0)
+        let right = DatumID(instance: 1, sequence: 1)
+        let input = DatumID(inputOf: 0, sequence: 4)
+        let trace = Trace(
+            datum: reference(result), direction: .back,
+            steps: [
+                step(0, result, "Join2", [left, right], ["location": "/data/out.json"]), step(1, left, "Read1", [input]),
+                step(1, right, "Read1", [input]), step(2, input, "Read1", [], ["value": ["input": 7]]),
+            ], truncated: false)
+        #expect(
+            TraceRendering.table(trace).render() == #"""
+                DEPTH  DATUM        PE        PORT     SIZE  LOCATION
+                    0  2.0          Join2[2]  out    1.5 kB  /data/out.json
+                    1  ├─ 1.0       Read1[1]  out    1.5 kB  -
+                    2  │  └─ in0.4  Read1[0]  input  1.5 kB  {"input":7}
+                    1  └─ 1.1       Read1[1]  out    1.5 kB  -
+                    2     └─ in0.4  Read1[0]  input  1.5 kB  {"input":7}
+                """#)
+    }
+
+    @Test func aSharedAncestryIsDrawnOnce() {
+        let root = DatumID(instance: 3, sequence: 0)
+        let left = DatumID(instance: 1, sequence: 0)
+        let right = DatumID(instance: 2, sequence: 0)
+        let shared = DatumID(instance: 0, sequence: 0)
+        let input = DatumID(inputOf: 0, sequence: 0)
+        let trace = Trace(
+            datum: reference(root), direction: .back,
+            steps: [
+                step(0, root, "D", [left, right]), step(1, left, "B", [shared]), step(1, right, "C", [shared]),
+                step(2, shared, "A", [input]),
+                step(3, input, "A", []),
+            ], truncated: false)
+        let lines = TraceRendering.table(trace).render().split(separator: "\n")
+        #expect(lines.count == 7)
+        #expect(lines.count { $0.contains("in0.0") } == 1)
+        #expect(lines.last?.hasSuffix("(as above)") == true)
+    }
+
+    @Test func aDeepLineageDoesNotExhaustTheStack() {
+        let steps = (0..<2000).map {
+            step($0, DatumID(instance: 0, sequence: UInt64($0)), "A", [DatumID(instance: 0, sequence: UInt64($0 + 1))])
+        }
+        let trace = Trace(datum: steps[0].datum.id, direction: .back, steps: steps, truncated: true)
+        // The last datum is named but not described: the trace was cut there.
+        #expect(TraceRendering.table(trace).render().split(separator: "\n").count == 2002)
+    }
+
+    @Test func aFailureSaysEverything() {
+        let report = FailureReport(
+            cause: .exception, message: "ValueError: no such station", at: time, rank: 2, node: "n1", element: "Filter3", instance: 5,
+            signal: nil, exitStatus: nil, datum: "1.42", datumSummary: "{'station': 'XYZ'}",
+            traceback: "Traceback (most recent call last):\n  File \"w.py\", line 3\nValueError: no such station\n")
+        let failed = Run(
+            id: run, name: nil, graph: Reference(namespace: "demo", name: "x", version: "1"), state: .failed, owner: "me",
+            resources: ResourceRequest(ranks: 1, memoryPerRank: 1), submittedAt: time,
+            attempts: [Attempt(number: 1, state: .failed, queuedAt: time, failure: report)])
+        let text = RunRendering.describe(report, of: failed)
+        for part in ["ValueError: no such station", "Filter3 (instance 5)", "2 on n1", "\(run).1.1.42  {'station': 'XYZ'}", "line 3"] {
+            #expect(text.contains(part))
+        }
+        #expect(!text.contains("signal"))
+    }
+
+    @Test func aPlanShowsStagesRanksAndReasons() {
+        let plan = Plan(
+            layout: .fused, ranksRequested: 4, ranks: 3,
+            stages: [
+                Stage(elements: [0, 1], workers: 1, reasons: ["joined by round robin"]), Stage(elements: [2], workers: 2, reasons: []),
+            ],
+            workers: [Worker(stage: 0, replica: 0, rank: 0), Worker(stage: 1, replica: 0, rank: 1), Worker(stage: 1, replica: 1, rank: 2)],
+            firstInstances: [0, 1, 2], reasons: ["the rest stays idle"])
+        let planned = PlannedRun(
+            graph: Reference(namespace: "demo", name: "count", version: "1"), elements: ["Read0", "Split1", "Count2"],
+            resources: ResourceRequest(ranks: 3, memoryPerRank: 256), plan: plan)
+        #expect(
+            PlanRendering.describe(planned) == """
+                demo/count@1: 3 ranks of 4 requested, fused, 256 MiB a rank
+
+                STAGE  PES             WORKERS  RANKS
+                0      Read0 > Split1        1  0
+                1      Count2                2  1-2
+
+                RANK  WORKERS
+                0     stage 0
+                1     stage 1 #0
+                2     stage 1 #1
+
+                why
+                  stage 0: joined by round robin
+                  the rest stays idle
+                """)
+    }
+
+    @Test(arguments: [([], ""), ([0], "0"), ([0, 1, 2, 5, 7, 8], "0-2, 5, 7-8"), ([3, 1, 3], "1, 3")])
+    func ranksAreShownAsRanges(numbers: [Int], text: String) { #expect(PlanRendering.ranges(numbers) == text) }
+}
