@@ -138,7 +138,7 @@ let package = Package(
         // Tests mirror targets.
         .target(
             name: "TestSupport", dependencies: ["WorkflowModel", "HTTPClient", "Identity", subprocess],
-            path: "Tests/TestSupport", swiftSettings: strict),
+            path: "Tests/TestSupport", exclude: ["oidc_provider.py"], swiftSettings: strict),
         tests("ArchitectureTests", []),
         tests("WorkflowModelTests", ["WorkflowModel"]),
         tests("PlanningTests", ["Planning", "WorkflowModel"]),

@@ -33,6 +33,9 @@ class Weft:
         return execute([PROGRAMS / "weft", *arguments], timeout, env=self.environment)
 
     def remove(self):
+        # Runs do not end with the server; one that hangs must not outlive its test.
+        for run in self("run", "list", "--state", "running", "-o", "name").split():
+            self("run", "cancel", run)
         self("down")
         shutil.rmtree(self.folder)
 
@@ -69,7 +72,7 @@ def example(request, weft):
 @pytest.mark.parametrize("ranks", [1, 2, 4, 9])
 def test_results_are_as_expected_on_any_number_of_ranks(weft, example, ranks):
     name, inputs = example
-    run = weft("run", "submit", f"test/{name}", "-f", inputs, "-n", ranks, "--wait", "-o", "name").strip()
+    run = weft("run", "submit", f"test/{name}", "-f", inputs, "-n", ranks, "--wait", "--timeout", 120, "-o", "name").strip()
     results = weft.folder / f"{name}-{ranks}.json"
     results.write_text(weft("run", "results", run, "--limit", "0", "-o", "json"))
     check = [sys.executable, EXAMPLES / name / "check.py", results]

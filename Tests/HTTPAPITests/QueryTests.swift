@@ -31,6 +31,13 @@ import WorkflowModel
         #expect(problem?.errors.first?.detail.contains("submitted, queued") == true)
     }
 
+    @Test(arguments: ["", "demo", "demo/"]) func aReferenceThatIsNoneIsNotTakenForAbsent(text: String) throws {
+        let query = try Query("graph=\(text)")
+        let problem = #expect(throws: Problem.self) { try query.reference("graph") }
+        #expect(problem?.errors.first?.pointer == "graph")
+        #expect(try Query("").reference("graph") == nil)
+    }
+
     @Test(arguments: ["a=%zz", "a=%ff", "a=%00", "%c3%28=1"]) func whatIsNotTextIsRefusedWithoutRepeatingIt(text: String) {
         let problem = #expect(throws: Problem.self) { _ = try Query(text) }
         #expect(problem?.kind == .badRequest)

@@ -18,7 +18,7 @@ struct Call: Sendable {
     func parameter(_ name: String) throws -> String {
         let raw = try context.parameters.require(name)
         guard let text = PercentEncoding.decode(raw) else {
-            throw Problem(.badRequest, "The path segment '\(raw)' is not percent-encoded UTF-8 text.")
+            throw Problem(.badRequest, "The path segment '\(raw)' is not percent-encoded UTF-8 text without NUL characters.")
         }
         return text
     }

@@ -105,7 +105,10 @@ struct FailureReporter {
             how = "was killed by SIGKILL\(moment); the system does that when memory runs out, and so does whoever ends the process"
         case .killed(let signal): how = "was killed by \(signal)\(moment)"
         case .exited(let status): how = "exited with status \(status)\(moment), without finishing its work"
-        case .silent: how = "closed its connection to the rank\(moment), so that it had to be ended: a PE must leave file descriptors alone that it did not open"
+        case .silent:
+            how =
+                "closed its connection to the rank\(moment), so that it had to be ended: "
+                + "a PE must leave file descriptors alone that it did not open"
         }
         var report = report(.worker, "\(whose) \(how)")
         switch end.status {

@@ -90,10 +90,13 @@ struct Installation: Sendable {
             ran = true
         }
         unlink(folder.serverProcess)
-        if let postgres = try? PrivatePostgres(in: folder, programs: rememberedPrograms), postgres.postmasterRuns {
-            progress.step("stopping PostgreSQL")
-            try await postgres.stop()
-            ran = true
+        if access(folder.postgres, F_OK) == 0 {
+            let postgres = try PrivatePostgres(in: folder, programs: rememberedPrograms)
+            if postgres.postmasterRuns {
+                progress.step("stopping PostgreSQL")
+                try await postgres.stop()
+                ran = true
+            }
         }
         return ran
     }

@@ -126,9 +126,11 @@ struct PrivatePostgres: Sendable {
     }
 
     func stop() async throws {
-        guard access(cluster + "/postmaster.pid", F_OK) == 0, postmasterRuns else { return }
+        guard postmasterRuns else { return }
         let stopped = try await run("pg_ctl", ["stop", "-m", "fast", "-w", "-t", "60", "-s", "-D", cluster])
         guard stopped.succeeded else { throw CommandFailure("PostgreSQL did not stop.\(LogTail.of(log, fallback: stopped.text))") }
+        // Empty now, and made anew at the next start.
+        rmdir(socketFolder)
     }
 
     /// The postmaster of this very cluster: it works in the cluster's folder.

@@ -69,10 +69,13 @@ struct ServerProcess: Codable, Sendable, Equatable {
         while true {
             // The process is asked after last: another program on the port may answer too.
             if await isReady(http), process.isRunning { return }
-            guard process.isRunning else { throw CommandFailure("weftd ended while it started.\(LogTail.of(folder.serverLog, after: logStart))") }
+            guard process.isRunning else {
+                throw CommandFailure("weftd ended while it started.\(LogTail.of(folder.serverLog, after: logStart))")
+            }
             guard ContinuousClock.now < deadline else {
                 throw CommandFailure(
-                    "weftd is not ready after \(Format.duration(seconds)).\(LogTail.of(folder.serverLog, after: logStart))", status: .timeout)
+                    "weftd is not ready after \(Format.duration(seconds)).\(LogTail.of(folder.serverLog, after: logStart))",
+                    status: .timeout)
             }
             try await Task.sleep(for: .milliseconds(100))
         }

@@ -126,7 +126,8 @@ struct AttemptFollower {
 
     private func end(_ state: RunState, _ failure: FailureReport?) async throws -> Bool {
         _ = try await storage.transition(
-            launch.run, from: [.starting, .running, .cancelling], to: state, at: Date(), AttemptChange(failure: failure))
+            launch.run, from: [.starting, .running, .cancelling].filter { $0.mayBecome(state) }, to: state, at: Date(),
+            AttemptChange(failure: failure))
         logger.info(
             "run ended",
             metadata: [

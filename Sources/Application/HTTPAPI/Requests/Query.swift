@@ -14,7 +14,7 @@ struct Query: Sendable {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = Self.decode(pair[0]), let value = Self.decode(pair.count == 2 ? pair[1] : "") else {
                 // Not repeated in the answer: it might be a token.
-                throw Problem(.badRequest, "A parameter of the query is not percent-encoded UTF-8 text.")
+                throw Problem(.badRequest, "A parameter of the query is not percent-encoded UTF-8 text without NUL characters.")
             }
             items.append((name, value))
         }
@@ -49,6 +49,16 @@ struct Query: Sendable {
             throw Self.invalid(name, "is '\(text)': write a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return value
+    }
+
+    func reference(_ name: String) throws(Problem) -> Reference? {
+        // An empty one is a mistake: taken for absent, it would show everything.
+        guard contains(name) else { return nil }
+        do {
+            return try Reference(try text(name) ?? "")
+        } catch {
+            throw Self.invalid(name, error.detail)
+        }
     }
 
     func choice<T: CaseIterable & RawRepresentable<String>>(_ name: String, as type: T.Type = T.self) throws(Problem) -> T? {

@@ -13,7 +13,7 @@ extension Route {
             return try call.created(graph, at: "/graphs/\(graph.reference)", status: created ? .created : .ok)
         },
         .restricted(.get, "/graphs", .reading, query: ["search", "name", "page_size", "cursor"]) { call, _ in
-            let name = try call.query.text("name").map { try Reference($0) }
+            let name = try call.query.reference("name")
             return try await call.list(call.service.graphs(search: call.query.text("search"), name: name, page: call.page()))
         },
         .restricted(.get, "/graphs/{namespace}/{name}", .reading) { call, _ in

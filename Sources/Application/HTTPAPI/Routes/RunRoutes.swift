@@ -52,7 +52,7 @@ extension Call {
         let owner: Owner = try query.choice("owner") ?? .me
         if owner == .all { try api.access.authorise(principal, anyOf: [.admin], request) }
         return try RunFilter(
-            states: query.choices("state"), graph: query.text("graph").map { try Reference($0) }, name: query.text("name"),
+            states: query.choices("state"), graph: query.reference("graph"), name: query.text("name"),
             everyOwner: owner == .all)
     }
 
