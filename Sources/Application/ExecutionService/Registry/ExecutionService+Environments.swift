@@ -61,6 +61,8 @@ extension ExecutionService {
         } catch {
             failure = "\(error)"
         }
+        // A server that stops takes its installer with it; the next start builds again.
+        guard !Task.isCancelled else { return }
         let log = environmentBuilder.log(of: digest) + (failure.map { "\n\($0)" } ?? "")
         logger.info("environment built", metadata: ["digest": "\(digest)", "failure": "\(failure ?? "")"])
         while !Task.isCancelled {
