@@ -38,6 +38,8 @@ package final class ExecutionService: Sendable {
     /// themselves do not end with it.
     package func run() async throws {
         for folder in ["runs", "environments", "modules"] { try Files.makeFolder("\(configuration.dataFolder)/\(folder)") }
+        // What a crash left behind of loads and drawings, none of which takes so long.
+        Files.removeContents(of: "\(configuration.dataFolder)/modules", olderThan: 24 * 3600)
         await withTaskGroup { group in
             group.addTask { await self.supervisor.run() }
             group.addTask { await self.buildEnvironments() }

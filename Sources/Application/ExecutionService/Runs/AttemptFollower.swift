@@ -38,7 +38,8 @@ struct AttemptFollower {
     ///
     /// - Returns: whether the attempt has ended.
     mutating func step() async throws -> Bool {
-        guard let state = try await storage.run(launch.run, visibleTo: nil)?.state else { return true }
+        guard let run = try await storage.run(launch.run, visibleTo: nil), run.attempts.last?.number == launch.attempt else { return true }
+        let state = run.state
         switch state {
         case .submitted, .queued, .succeeded, .failed, .cancelled: return true
         case .starting:

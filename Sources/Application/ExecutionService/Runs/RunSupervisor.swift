@@ -114,8 +114,9 @@ final class RunSupervisor: Sendable {
 
     /// - Returns: `nil` when the attempt has ended meanwhile.
     private func begin(_ attempt: ActiveAttempt) async throws -> AttemptFollower? {
-        guard let run = try await storage.run(attempt.run, visibleTo: nil), !run.state.isFinal, run.state != .queued else { return nil }
-        guard let document = try await storage.document(attempt.run), let path = attempt.folder else { return nil }
+        guard let document = try await storage.document(attempt.run), document.attempt == attempt.attempt, let path = attempt.folder else {
+            return nil
+        }
         let folder = RunFolder(path: path)
         let offsets = try await storage.segmentOffsets(attempt.run, attempt: attempt.attempt)
         let tails = (0..<document.plan.ranks).map { rank in

@@ -10,6 +10,14 @@ enum Files {
 
     static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
 
+    static func removeContents(of folder: String, olderThan seconds: Double) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+            let attributes = try? FileManager.default.attributesOfItem(atPath: "\(folder)/\(name)")
+            guard let changed = attributes?[.modificationDate] as? Date, -changed.timeIntervalSinceNow > seconds else { continue }
+            remove("\(folder)/\(name)")
+        }
+    }
+
     static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
     /// Whole or not at all: another process never sees half of it.
