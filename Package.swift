@@ -148,6 +148,8 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("IdentityTests", ["Identity", "WorkflowModel", "HTTPClient", "TestSupport", jwt, crypto]),
         tests("TelemetryTests", ["Telemetry", "WorkflowModel", coreMetrics, logging]),
+        tests("PythonHostTests", ["PythonHost", "StreamEngine", "WorkflowModel"]),
+        tests("RankRuntimeTests", ["RankRuntime", "PythonHost", "Provenance", "StreamEngine", "WorkflowModel"]),
         tests("BackendsTests", ["Backends", "WorkflowModel"]),
         tests("StorageTests", ["Storage", "Postgres", "Provenance", "WorkflowModel", "TestSupport"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),

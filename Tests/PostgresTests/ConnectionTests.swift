@@ -13,7 +13,6 @@ import Testing
         #expect(try await pool.value("SELECT $1::bigint AS value", [.int(Int64.min)]) == Int64.min)
         #expect(try await pool.value("SELECT $1::bigint AS value", [.int(Int64.max)]) == Int64.max)
         #expect(try await pool.value("SELECT $1::boolean AS value", [.bool(true)]) == true)
-        #expect(try await pool.value("SELECT $1::double precision AS value", [.double(0.1)]) == 0.1)
         let bytes = (0...255).map { UInt8($0) }
         #expect(try await pool.value("SELECT $1::bytea AS value", [.bytes(bytes)]) == bytes)
         #expect(try await pool.value("SELECT $1::uuid AS value", [.uuid(Array(bytes[16..<32]))]) == Array(bytes[16..<32]))
@@ -56,14 +55,11 @@ import Testing
         #expect(await message("SELECT 1 AS a") { _ = try $0.value("b", as: Int.self) } == "the result has no column 'b'; it has a")
     }
 
-    @Test func errorsCarryTheServersStateAndConstraint() async throws {
+    @Test func errorsCarryTheServersState() async throws {
         let pool = try await freshPool()
-        try await pool.script("CREATE TABLE t (a integer CONSTRAINT t_one PRIMARY KEY)")
-        await #expect {
-            try await pool.script("INSERT INTO t VALUES (1), (1)")
-        } throws: { error in
-            guard let error = error as? PostgresError else { return false }
-            return error.isUniqueViolation && error.constraint == "t_one" && !error.isConnectionLost
+        try await pool.script("CREATE TABLE t (a integer PRIMARY KEY)")
+        await #expect { try await pool.script("INSERT INTO t VALUES (1), (1)") } throws: { error in
+            (error as? PostgresError)?.sqlState == "23505" && (error as? PostgresError)?.kind == .statement
         }
         await #expect { try await pool.script("SELEC") } throws: { ($0 as? PostgresError)?.sqlState == "42601" }
     }
@@ -110,10 +106,10 @@ import Testing
 
     @Test func copyLoadsEveryTypeOfColumn() async throws {
         let pool = try await freshPool()
-        try await pool.script("CREATE TABLE t (a bigint, b integer, c smallint, d boolean, e timestamptz, f text, g jsonb, h json)")
+        try await pool.script("CREATE TABLE t (a bigint, b integer, c smallint, d boolean, e timestamptz, f text, g json)")
         let rows = 20_000
         try await pool.transaction { connection in
-            try connection.copyIn("t", ["a", "b", "c", "d", "e", "f", "g", "h"]) { buffer in
+            try connection.copyIn("t", ["a", "b", "c", "d", "e", "f", "g"]) { buffer in
                 for index in 0..<rows {
                     try buffer.beginRow()
                     buffer.bigint(Int64(index) << 32)
@@ -122,7 +118,6 @@ import Testing
                     buffer.bool(index % 2 == 0)
                     buffer.timestamp(nanosecondsSince1970: 1_500_000_000_000_001_000)
                     if index == 5 { buffer.null() } else { buffer.text("ü\(index)") }
-                    buffer.jsonb("{\"i\": \(index)}")
                     buffer.text("[\(index)]")
                 }
             }
@@ -131,7 +126,7 @@ import Testing
             """
             SELECT count(*) AS value FROM t WHERE a = (-b)::bigint << 32 AND c = -b % 7 AND d = (b % 2 = 0)
                 AND e = '2017-07-14 02:40:00.000001+00' AND f IS NOT DISTINCT FROM CASE WHEN b = -5 THEN NULL ELSE 'ü' || -b END
-                AND (g->>'i')::integer = -b AND (h->>0)::integer = -b
+                AND (g->>0)::integer = -b
             """)
         #expect(matching == rows)
     }
@@ -162,23 +157,5 @@ import Testing
             ($0 as? PostgresError)?.sqlState == "22P02"
         }
         #expect(try await pool.value("SELECT count(*) AS value FROM t") == 0)
-    }
-
-    @Test func aPipelineAnswersInOrderAndSurvivesAnError() async throws {
-        let pool = try await freshPool(size: 1)
-        let doubled = try await pool.run { connection in
-            try connection.pipeline((0..<250).map { ("SELECT $1::integer * 2 AS a", [.int($0)]) }).map {
-                try $0[0].value("a", as: Int.self)
-            }
-        }
-        #expect(doubled == (0..<250).map { $0 * 2 })
-        await #expect {
-            try await pool.run { connection in
-                _ = try connection.pipeline((0..<10).map { ("SELECT 1 / ($1::integer - 4) AS a", [.int($0)]) })
-            }
-        } throws: {
-            ($0 as? PostgresError)?.sqlState == "22012"
-        }
-        #expect(try await pool.value("SELECT 1 AS value") == 1)
     }
 }

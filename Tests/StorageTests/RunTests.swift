@@ -115,18 +115,17 @@ import WorkflowModel
         let run = try await storage.startedRun()
         try await storage.setPending([(run, Pending(reason: "All slots are taken.", position: 1))])
         #expect(try await storage.run(run, visibleTo: nil)?.pending == Pending(reason: "All slots are taken.", position: 1))
+        let resources = ResourceRequest(ranks: 2, memoryPerRank: 100)
         let queued = try await storage.queuedRuns(limit: 10)
         #expect(queued.map(\.id) == [run])
-        #expect(queued[0].ranks == 2 && queued[0].resources.ranks == 3 && queued[0].queuedAt == noon)
-        #expect(try await storage.usedResources() == ResourceUsage(ranks: 0, memory: 0))
+        #expect(queued[0].attempt == 1 && queued[0].resources == resources)
+        #expect(try await storage.activeAttempts().isEmpty)
 
         #expect(try await storage.transition(run, from: [.queued], to: .starting, at: noon, AttemptChange(folder: "/runs/1")))
         #expect(try await storage.queuedRuns(limit: 10).isEmpty)
-        try await storage.recordLaunch(run, attempt: 1, folder: nil, launch: "{\"pid\": 1}")
-        #expect(try await storage.usedResources() == ResourceUsage(ranks: 2, memory: 200))
         let active = try await storage.activeAttempts()
         #expect(active.map(\.run) == [run])
-        #expect(active[0].folder == "/runs/1" && active[0].launch == "{\"pid\": 1}" && active[0].startedAt == noon)
+        #expect(active[0].attempt == 1 && active[0].folder == "/runs/1" && active[0].resources == resources)
         #expect(try await storage.transition(run, from: [.starting], to: .running, at: noon + 1))
         // Somebody who comes late changes nothing.
         #expect(try await !storage.transition(run, from: [.starting], to: .failed, at: noon + 2))
@@ -159,6 +158,10 @@ import WorkflowModel
                 }
             }
         }
+        // One of several is enough, even when the run is in another.
+        await #expect(throws: StorageError.impossibleTransition(from: .starting, to: .cancelled)) {
+            try await storage.transition(run, from: [.queued, .starting], to: .cancelled, at: noon)
+        }
         #expect(try await storage.run(run, visibleTo: nil)?.state == .queued)
         let unknown = newRunID()
         await #expect(throws: StorageError.noRun(unknown)) {
@@ -186,9 +189,11 @@ import WorkflowModel
         let running = try await storage.startedRun()
         _ = try await storage.transition(running, from: [.queued], to: .starting, at: noon)
         #expect(try await storage.requestCancel(running, at: noon) == .cancelling)
-        #expect(try await storage.activeAttempts().map(\.cancelRequested) == [true])
+        #expect(try await storage.run(running, visibleTo: nil)?.state == .cancelling)
         #expect(try await storage.transition(running, from: [.cancelling], to: .cancelled, at: noon))
-        #expect(try await storage.requestCancel(newRunID(), at: noon) == nil)
+        #expect(try await storage.requestCancel(running, at: noon) == .cancelled)
+        let unknown = newRunID()
+        await #expect(throws: StorageError.noRun(unknown)) { try await storage.requestCancel(unknown, at: noon) }
     }
 
     @Test func theQueueKeepsTheOrderOfQueueing() async throws {

@@ -59,7 +59,7 @@ func newRunID() -> RunID {
 
 func newRun(_ graph: Reference, owner: Principal = alice, name: String? = nil) -> NewRun {
     NewRun(
-        id: newRunID(), name: name, graph: graph, owner: owner, resources: ResourceRequest(ranks: 3, memoryPerRank: 100),
+        id: newRunID(), name: name, graph: graph, owner: owner, resources: ResourceRequest(ranks: 2, memoryPerRank: 100),
         inputs: ["Read0": .items([["path": "a\u{0}b"]])], plan: wordCountPlan, submittedAt: noon)
 }
 

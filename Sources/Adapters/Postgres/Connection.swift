@@ -105,7 +105,6 @@ package final class Connection {
         case readCommitted = "READ COMMITTED"
         /// Everything is read as of one moment.
         case repeatableRead = "REPEATABLE READ"
-        case serializable = "SERIALIZABLE"
     }
 
     /// Commits what `body` does when it returns, and takes it back when it throws.
@@ -161,48 +160,6 @@ package final class Connection {
         }
         if let failure { throw failure }
     }
-
-    /// Sends all statements before it reads the first answer: one round trip. After one that fails the rest is not run; outside
-    /// a transaction they all share one.
-    @discardableResult
-    package func pipeline(_ statements: [(sql: String, values: [PostgresValue])]) throws(PostgresError) -> [Rows] {
-        let names = try statements.map { statement throws(PostgresError) in try prepare(statement.sql) }
-        guard PQenterPipelineMode(handle) == 1 else { throw PostgresError(connection: handle) }
-        defer { PQexitPipelineMode(handle) }
-        var answers: [Rows] = []
-        answers.reserveCapacity(statements.count)
-        // Batches keep the answers that the server may have to hold back below what its socket buffers, whatever the number.
-        for start in stride(from: 0, to: statements.count, by: 100) {
-            let batch = start..<min(start + 100, statements.count)
-            var failure: PostgresError?
-            var sent = 0
-            for index in batch where failure == nil {
-                do throws(PostgresError) {
-                    let ok = try statements[index].values.withParameters { count, values, lengths, formats in
-                        PQsendQueryPrepared(handle, names[index], count, values, lengths, formats, 0)
-                    }
-                    if ok == 1 { sent += 1 } else { failure = PostgresError(connection: handle) }
-                } catch {
-                    failure = error
-                }
-            }
-            guard PQpipelineSync(handle) == 1 else { throw PostgresError(connection: handle) }
-            // Also after an error, all answers must be read: a pipeline left half read cannot be left.
-            for _ in 0..<sent {
-                while let result = PQgetResult(handle) {
-                    do throws(PostgresError) {
-                        if PQresultStatus(result) == PGRES_PIPELINE_ABORTED { PQclear(result) } else { answers.append(try rows(result)) }
-                    } catch {
-                        if failure == nil { failure = error }
-                    }
-                    if isLost { throw failure ?? PostgresError(connection: handle) }
-                }
-            }
-            PQclear(PQgetResult(handle))  // the answer to the sync
-            if let failure { throw failure }
-        }
-        return answers
-    }
 }
 
 /// Asks the server, over a connection of its own, to end what the connection is doing. libpq documents `PQcancel` as safe to
@@ -222,5 +179,5 @@ final class Canceller: @unchecked Sendable {
 }
 
 extension Duration {
-    package var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }

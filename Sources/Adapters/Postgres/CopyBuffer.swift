@@ -63,15 +63,6 @@ package struct CopyBuffer: ~Copyable {
         }
     }
 
-    package mutating func jsonb(_ value: String) {
-        var value = value
-        value.withUTF8 { text in
-            append(Int32(text.count + 1))
-            bytes.append(1)  // version of the format
-            bytes += text
-        }
-    }
-
     mutating func finish() throws(PostgresError) {
         append(Int16(-1))
         try flush()

@@ -25,20 +25,13 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// The five characters that the server sent.
     package var sqlState: String?
     package var detail: String?
-    /// The constraint that was violated.
-    package var constraint: String?
 
-    package init(
-        _ kind: Kind, _ message: String, sqlState: String? = nil, detail: String? = nil, constraint: String? = nil
-    ) {
+    package init(_ kind: Kind, _ message: String, sqlState: String? = nil, detail: String? = nil) {
         self.kind = kind
         self.message = message
         self.sqlState = sqlState
         self.detail = detail
-        self.constraint = constraint
     }
-
-    package var isConnectionLost: Bool { kind == .connection }
 
     /// The same call may succeed later, unchanged.
     package var isUnavailable: Bool {
@@ -48,8 +41,6 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    package var isUniqueViolation: Bool { sqlState == "23505" }
-    package var isCancelled: Bool { sqlState == "57014" }
     /// The transaction lost against another one; doing it again from the beginning is the remedy.
     package var isSerializationFailure: Bool { sqlState == "40001" || sqlState == "40P01" }
 
@@ -76,8 +67,7 @@ extension PostgresError {
             PQstatus(connection) == CONNECTION_BAD || state?.hasPrefix("08") == true
             || ["57P01", "57P02", "57P03"].contains(state)
         let whole = PQresultErrorMessage(result).map { String(cString: $0) } ?? ""
-        self.init(
-            lost ? .connection : .statement, (field("M") ?? whole).singleLine, sqlState: state, detail: field("D"), constraint: field("n"))
+        self.init(lost ? .connection : .statement, (field("M") ?? whole).singleLine, sqlState: state, detail: field("D"))
     }
 }
 

@@ -7,7 +7,6 @@ package enum PostgresValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case int(Int64)
-    case double(Double)
     case text(String)
     case bytes([UInt8])
     case timestamp(Date)
@@ -20,7 +19,6 @@ package enum PostgresValue: Sendable, Equatable {
     package static func int(_ value: Int) -> PostgresValue { .int(Int64(value)) }
     package static func int(_ value: Int?) -> PostgresValue { value.map { .int(Int64($0)) } ?? .null }
     package static func text(_ value: String?) -> PostgresValue { value.map { .text($0) } ?? .null }
-    package static func timestamp(_ value: Date?) -> PostgresValue { value.map { .timestamp($0) } ?? .null }
 }
 
 extension PostgresValue {
@@ -30,7 +28,6 @@ extension PostgresValue {
         case .null, .bytes: nil
         case .bool(let value): value ? "t" : "f"
         case .int(let value): String(value)
-        case .double(let value): value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : String(value)
         case .text(let value): value
         case .timestamp(let value): Timestamp.format(value)
         case .uuid(let value): Hexadecimal.uuid(value)

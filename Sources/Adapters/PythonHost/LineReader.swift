@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Cuts what a process prints into lines. A line that is longer than the bound is cut.
+/// Cuts what a process prints into lines. A line that is longer than the bound is cut into several.
 struct LineReader {
-    private static let maximumLength = 16 << 10
+    static let maximumLength = 16 << 10
     private var partial: [UInt8] = []
 
     mutating func read(_ bytes: UnsafeRawBufferPointer) -> [String] {
@@ -11,8 +11,10 @@ struct LineReader {
             if byte == UInt8(ascii: "\n") {
                 lines.append(cut())
             } else {
+                // Between two characters, if what comes is UTF-8.
+                let startsCharacter = byte & 0xC0 != 0x80 || partial.count >= Self.maximumLength + 3
+                if startsCharacter, partial.count >= Self.maximumLength { lines.append(cut()) }
                 partial.append(byte)
-                if partial.count == Self.maximumLength { lines.append(cut()) }
             }
         }
         return lines

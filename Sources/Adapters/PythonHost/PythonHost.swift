@@ -15,8 +15,10 @@ package final class PythonHost: ElementHost {
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
     private var nextAttention = ContinuousClock.now
     private let attentionInterval = Duration.milliseconds(20)
+    private let patience: Duration
 
-    package init() {}
+    /// - Parameter patience: how long a worker may stay after its stream has ended.
+    package init(patience: Duration = .seconds(5)) { self.patience = patience }
 
     deinit { buffer.deallocate() }
 
@@ -29,7 +31,7 @@ package final class PythonHost: ElementHost {
     ) throws(SpawnFailure) {
         let process = try WorkerProcess(
             worker: worker, interpreter: interpreter, arguments: ["-u", "-m", "weft.worker", folder, "\(worker)"],
-            environment: environment, directory: directory)
+            environment: environment, directory: directory, patience: patience)
         processes.append(process)
         events.append((worker, .note(.started(pid: process.pid))))
     }

@@ -17,7 +17,6 @@ struct WorkerProcess {
     }
 
     static let wordsKept = 20
-    private static let patience = Duration.seconds(5)
 
     let worker: Int
     let pid: Int32
@@ -26,6 +25,7 @@ struct WorkerProcess {
     /// The rank takes what it writes.
     var isRead = true
 
+    private let patience: Duration
     private var frames = FrameReader()
     private var lines = LineReader()
     private var outgoing: Deque<(bytes: [UInt8], sent: Int)> = []
@@ -39,7 +39,9 @@ struct WorkerProcess {
     private var pipeIsOpen = true
     private var life = Life.running
 
-    init(worker: Int, interpreter: String, arguments: [String], environment: [String], directory: String) throws(SpawnFailure) {
+    init(
+        worker: Int, interpreter: String, arguments: [String], environment: [String], directory: String, patience: Duration
+    ) throws(SpawnFailure) {
         func refuse(_ error: Int32, _ cause: SpawnFailure.Cause = .system) -> SpawnFailure {
             SpawnFailure(
                 worker: worker, cause: cause, path: cause == .directory ? directory : interpreter, reason: String(cString: strerror(error)))
@@ -69,6 +71,7 @@ struct WorkerProcess {
         }
         self.worker = worker
         self.pid = pid
+        self.patience = patience
         socket = channel[0]
         printed = output[0]
     }
@@ -166,7 +169,7 @@ struct WorkerProcess {
         case .done:
             try expect(body.isEmpty, "DONE")
             wasDone = true
-            life = .leaving(until: .now + Self.patience)
+            life = .leaving(until: .now + patience)
             events.append((worker, .done))
         case .failed:
             hasFailed = true
@@ -210,7 +213,7 @@ struct WorkerProcess {
                         kill()
                     }
                 } else if !socketIsOpen {
-                    life = .leaving(until: .now + Self.patience)
+                    life = .leaving(until: .now + patience)
                 }
                 return
             }

@@ -15,6 +15,7 @@ struct StorageError: Error {
 struct AppendFile {
     let path: String
     private let descriptor: Int32
+    private var size = 0
 
     /// - Throws: `EEXIST` when the file is there: an attempt is started once, and what it recorded is never overwritten.
     init(creating path: String) throws(StorageError) {
@@ -23,16 +24,20 @@ struct AppendFile {
         guard descriptor >= 0 else { throw StorageError(path: path, code: errno) }
     }
 
-    /// One `write`, unless the system takes less than it was given.
-    func append(_ bytes: [UInt8]) throws(StorageError) {
+    /// One `write`, unless the system takes less than it was given. What cannot be written as a whole leaves no trace, so that
+    /// the file can grow again once the disk has room.
+    mutating func append(_ bytes: [UInt8]) throws(StorageError) {
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written) }
             if count >= 0 {
                 written += count
             } else if errno != EINTR {
-                throw StorageError(path: path, code: errno)
+                let code = errno
+                ftruncate(descriptor, size)
+                throw StorageError(path: path, code: code)
             }
         }
+        size += bytes.count
     }
 }

@@ -26,12 +26,12 @@ struct FailureFile {
     }
 
     static func encode(_ report: FailureReport) -> [UInt8]? {
-        var report = report
         for bound in [size, 8 << 10, 4 << 10, 2 << 10, 1 << 10, 256] {
-            report.traceback = report.traceback.map { shorten($0, to: bound) }
-            report.message = shorten(report.message, to: min(bound, 4 << 10))
-            report.datumSummary = report.datumSummary.map { shorten($0, to: min(bound, 2 << 10)) }
-            guard let bytes = try? WireJSON.encode(report) else { return nil }
+            var shorter = report
+            shorter.traceback = report.traceback.map { shorten($0, to: bound) }
+            shorter.message = shorten(report.message, to: min(bound, 4 << 10))
+            shorter.datumSummary = report.datumSummary.map { shorten($0, to: min(bound, 2 << 10)) }
+            guard let bytes = try? WireJSON.encode(shorter) else { return nil }
             if bytes.count <= size { return bytes }
         }
         return nil
@@ -40,9 +40,10 @@ struct FailureFile {
     /// Keeps both ends of a text, since a traceback names its error at the end.
     static func shorten(_ text: String, to bound: Int) -> String {
         guard text.utf8.count > bound else { return text }
-        let half = bound / 2
-        let head = String(decoding: text.utf8.prefix(half), as: UTF8.self)
-        return head + "\n… (\(text.utf8.count - 2 * half) bytes left out) …\n" + String(decoding: text.utf8.suffix(half), as: UTF8.self)
+        // A slice of a string ends between characters, wherever its bounds lie.
+        let head = text[..<text.utf8.index(text.startIndex, offsetBy: bound / 2)]
+        let tail = text[text.utf8.index(text.endIndex, offsetBy: -bound / 2)...]
+        return "\(head)\n… (\(text.utf8.count - head.utf8.count - tail.utf8.count) bytes left out) …\n\(tail)"
     }
 
     private func overwrite(_ bytes: [UInt8]) -> Bool {

@@ -9,7 +9,7 @@ struct SegmentFile {
     private static let frameBytes = 64 << 10
     private static let frameAge: Int64 = 100_000_000
 
-    private let file: AppendFile
+    private var file: AppendFile
     private var payload: [UInt8] = []
     private var begunAt: Int64 = 0
 

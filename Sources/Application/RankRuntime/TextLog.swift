@@ -7,7 +7,7 @@ struct TextLog {
     private static let bufferBytes = 64 << 10
     private static let bufferAge: Int64 = 100_000_000
 
-    private let file: AppendFile
+    private var file: AppendFile
     private var buffer: [UInt8] = []
     private var begunAt: Int64 = 0
 

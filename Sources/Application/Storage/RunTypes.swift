@@ -10,6 +10,7 @@ package struct NewRun: Sendable {
     /// With its version.
     package var graph: Reference
     package var owner: Principal
+    /// As many ranks as the plan starts.
     package var resources: ResourceRequest
     /// By element id, complete: one entry for each source.
     package var inputs: [String: SourceInput]
@@ -43,66 +44,35 @@ package enum CreateOutcome: Sendable, Equatable {
 package struct QueuedRun: Sendable, Equatable {
     package var id: RunID
     package var attempt: Int
-    package var owner: String
-    /// As asked for; ``ranks`` is what the plan starts.
     package var resources: ResourceRequest
-    package var ranks: Int
-    package var submittedAt: Date
-    package var queuedAt: Date
-    /// Grows in the order in which attempts were queued.
-    package var sequence: Int64
 }
 
 /// An attempt that holds resources.
 package struct ActiveAttempt: Sendable, Equatable {
     package var run: RunID
     package var attempt: Int
-    package var state: RunState
     package var folder: String?
-    /// Ranks that the plan starts.
-    package var ranks: Int
     package var resources: ResourceRequest
-    package var cancelRequested: Bool
-    package var startedAt: Date?
-    /// The backend's handle, as it was given to ``Storage/transition(_:from:to:at:_:)`` or ``Storage/recordLaunch(_:attempt:folder:launch:)``.
-    package var launch: String?
 }
 
 /// What a transition changes of the latest attempt, beside its state and times. `nil` leaves the value.
 package struct AttemptChange: Sendable, Equatable {
     package var failure: FailureReport?
     package var folder: String?
-    package var launch: String?
 
-    package init(failure: FailureReport? = nil, folder: String? = nil, launch: String? = nil) {
+    package init(failure: FailureReport? = nil, folder: String? = nil) {
         self.failure = failure
         self.folder = folder
-        self.launch = launch
     }
 }
 
 /// Everything that is needed to launch the latest attempt of a run.
 package struct StoredDocument: Sendable, Equatable {
-    package var run: RunID
-    /// The latest attempt.
     package var attempt: Int
-    package var state: RunState
     /// With graph and source.
     package var graph: RegisteredGraph
     package var plan: Plan
     package var inputs: [String: SourceInput]
-    package var resources: ResourceRequest
-}
-
-package struct ResourceUsage: Sendable, Equatable {
-    package var ranks: Int
-    /// MiB.
-    package var memory: Int
-
-    package init(ranks: Int, memory: Int) {
-        self.ranks = ranks
-        self.memory = memory
-    }
 }
 
 /// How far a rank's segment has been read.

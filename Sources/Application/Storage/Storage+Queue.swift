@@ -10,16 +10,12 @@ extension Storage {
         try await pool.run { connection in
             try connection.query(
                 """
-                SELECT run.public_id, run.attempt, run.ranks, run.memory_per_rank, run.plan_ranks, run.submitted_at, attempt.queued_at,
-                    attempt.id AS sequence, \(ownerLabel)
-                FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt JOIN app_user ON app_user.id = run.owner
+                SELECT run.public_id, run.attempt, run.ranks, run.memory_per_rank
+                FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt
                 WHERE run.state = 'queued' ORDER BY attempt.id LIMIT $1
                 """, [.int(limit)]
             ).map { row in
-                QueuedRun(
-                    id: try row.runID("public_id"), attempt: try row.value("attempt"), owner: try row.value("owner_label"),
-                    resources: try row.resources(), ranks: try row.value("plan_ranks"), submittedAt: try row.value("submitted_at"),
-                    queuedAt: try row.value("queued_at"), sequence: try row.value("sequence"))
+                QueuedRun(id: try row.runID("public_id"), attempt: try row.value("attempt"), resources: try row.resources())
             }
         }
     }
@@ -44,35 +40,17 @@ extension Storage {
         try await pool.run { connection in
             try connection.query(
                 """
-                SELECT run.public_id, run.attempt, run.state, run.ranks, run.memory_per_rank, run.plan_ranks, run.cancel_requested,
-                    attempt.folder, attempt.started_at, attempt.launch
+                SELECT run.public_id, run.attempt, run.ranks, run.memory_per_rank, attempt.folder
                 FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt
                 WHERE run.state = ANY ($1) ORDER BY attempt.id
-                """, [.names(Self.active)]
+                """, [.names([.starting, .running, .cancelling])]
             ).map { row in
                 ActiveAttempt(
-                    run: try row.runID("public_id"), attempt: try row.value("attempt"), state: try row.name("state"),
-                    folder: try row.optional("folder"), ranks: try row.value("plan_ranks"), resources: try row.resources(),
-                    cancelRequested: try row.value("cancel_requested"), startedAt: try row.optional("started_at"),
-                    launch: try row.optional("launch"))
+                    run: try row.runID("public_id"), attempt: try row.value("attempt"), folder: try row.optional("folder"),
+                    resources: try row.resources())
             }
         }
     }
-
-    /// What the active attempts use together.
-    package func usedResources() async throws -> ResourceUsage {
-        try await pool.run { connection in
-            let rows = try connection.query(
-                """
-                SELECT coalesce(sum(plan_ranks), 0) AS ranks, coalesce(sum(plan_ranks::bigint * memory_per_rank), 0) AS memory
-                FROM run WHERE state = ANY ($1)
-                """, [.names(Self.active)])
-            return try rows.first.map { ResourceUsage(ranks: try $0.value("ranks"), memory: try $0.value("memory")) }
-                ?? ResourceUsage(ranks: 0, memory: 0)
-        }
-    }
-
-    private static let active: [RunState] = [.starting, .running, .cancelling]
 
     /// Moves the run and its latest attempt to another state if it is in one of `from`. `starting` sets the attempt's start,
     /// a final state its end.
@@ -86,36 +64,25 @@ extension Storage {
             throw StorageError.impossibleTransition(from: forbidden, to: state)
         }
         return try await pool.transaction { connection in
-            guard let (id, current) = try connection.lock(run) else { throw StorageError.noRun(run) }
+            let (id, current) = try connection.lock(run)
             guard from.contains(current) else { return false }
             try connection.move(run, id, to: state, at: time, change)
             return true
         }
     }
 
-    /// Stores where an attempt is and how its backend knows it; `nil` leaves what is there.
-    package func recordLaunch(_ run: RunID, attempt: Int, folder: String?, launch: String?) async throws {
-        try await pool.transaction { connection in
-            let id = try connection.attempt(attempt, of: run).id
-            try connection.query(
-                "UPDATE attempt SET folder = coalesce($2, folder), launch = coalesce($3, launch) WHERE id = $1",
-                [.int(id), .text(folder), .text(launch)])
-        }
-    }
-
     /// Ends a run that waits; makes one that is under way `cancelling`; leaves one that has ended.
     ///
-    /// - Returns: the run's state after that; `nil` when there is no such run.
-    package func requestCancel(_ run: RunID, at time: Date) async throws -> RunState? {
+    /// - Returns: the run's state after that.
+    package func requestCancel(_ run: RunID, at time: Date) async throws -> RunState {
         try await pool.transaction { connection in
-            guard let (id, state) = try connection.lock(run) else { return nil }
+            let (id, state) = try connection.lock(run)
             let next: RunState
             switch state {
             case .submitted, .queued: next = .cancelled
             case .starting, .running: next = .cancelling
             case .succeeded, .failed, .cancelling, .cancelled: return state
             }
-            try connection.query("UPDATE run SET cancel_requested = true WHERE id = $1", [.int(id)])
             try connection.move(run, id, to: next, at: time, AttemptChange())
             return next
         }
@@ -131,13 +98,12 @@ extension Connection {
             UPDATE attempt SET state = $2,
                 started_at = CASE WHEN $2 = 'starting' THEN $3 ELSE started_at END,
                 ended_at = CASE WHEN $4 THEN $3 ELSE ended_at END,
-                failure = coalesce($5, failure), folder = coalesce($6, folder), launch = coalesce($7, launch)
+                failure = coalesce($5, failure), folder = coalesce($6, folder)
             WHERE run = $1 AND number = (SELECT attempt FROM run WHERE id = $1)
             """,
             [
                 .int(id), .text(state.rawValue), .timestamp(time), .bool(state.isFinal), try .optionalJSON(change.failure),
                 .text(change.folder),
-                .text(change.launch),
             ])
         try notify(run)
     }

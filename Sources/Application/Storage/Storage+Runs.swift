@@ -17,17 +17,17 @@ extension Storage {
             let owner = try connection.userID(run.owner)
             let created = try connection.query(
                 """
-                INSERT INTO run (public_id, name, graph_version, owner, state, ranks, memory_per_rank, plan_ranks, inputs, plan,
-                    submitted_at, idempotency_key, request_digest)
-                SELECT $1, $2, graph_version.id, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $11
-                FROM graph_version WHERE namespace = $12 AND name = $13 AND version = $14
+                INSERT INTO run (public_id, name, graph_version, owner, state, ranks, memory_per_rank, inputs, plan, submitted_at,
+                    idempotency_key, request_digest)
+                SELECT $1, $2, graph_version.id, $3, 'queued', $4, $5, $6, $7, $8, $9, $10
+                FROM graph_version WHERE namespace = $11 AND name = $12 AND version = $13
                 ON CONFLICT (owner, idempotency_key) DO NOTHING RETURNING id
                 """,
                 [
                     .uuid(run.id), .text(run.name?.replacingNUL), .int(owner), .int(run.resources.ranks),
-                    .int(run.resources.memoryPerRank), .int(run.plan.ranks), try .json(run.inputs), try .json(run.plan),
-                    .timestamp(run.submittedAt), .text(idempotencyKey), .text(requestDigest), .text(run.graph.namespace),
-                    .text(run.graph.name), .text(run.graph.version),
+                    .int(run.resources.memoryPerRank), try .json(run.inputs), try .json(run.plan), .timestamp(run.submittedAt),
+                    .text(idempotencyKey), .text(requestDigest), .text(run.graph.namespace), .text(run.graph.name),
+                    .text(run.graph.version),
                 ])
             if let row = created.first {
                 try connection.query(
@@ -54,12 +54,10 @@ extension Storage {
     /// - Returns: the attempt's number; `nil` when the run is in another state.
     package func retry(_ run: RunID, at time: Date) async throws -> Int? {
         try await pool.transaction { connection in
-            guard let (id, state) = try connection.lock(run) else { throw StorageError.noRun(run) }
+            let (id, state) = try connection.lock(run)
             guard state.isFinal, state.mayBecome(.queued) else { return nil }
             let rows = try connection.query(
-                """
-                UPDATE run SET state = 'queued', attempt = attempt + 1, cancel_requested = false WHERE id = $1 RETURNING attempt
-                """, [.int(id)])
+                "UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE id = $1 RETURNING attempt", [.int(id)])
             guard let number: Int = try rows.first?.value("attempt") else { throw StorageError.noRun(run) }
             try connection.query(
                 "INSERT INTO attempt (run, number, state, queued_at) VALUES ($1, $2, 'queued', $3)",
@@ -112,15 +110,14 @@ extension Storage {
         try await pool.run { connection in
             let rows = try connection.query(
                 """
-                SELECT run.attempt, run.state, run.plan, run.inputs, run.ranks, run.memory_per_rank, graph_version.namespace,
-                    graph_version.name, graph_version.version \(runTables) WHERE run.public_id = $1
+                SELECT run.attempt, run.plan, run.inputs, graph_version.namespace, graph_version.name, graph_version.version
+                \(runTables) WHERE run.public_id = $1
                 """, [.uuid(run)])
             guard let row = rows.first else { return nil }
             let reference = try row.reference()
             guard let graph = try connection.graph(reference) else { throw StorageError.noGraph(reference) }
             return StoredDocument(
-                run: run, attempt: try row.value("attempt"), state: try row.name("state"), graph: graph, plan: try row.json("plan"),
-                inputs: try row.json("inputs"), resources: try row.resources())
+                attempt: try row.value("attempt"), graph: graph, plan: try row.json("plan"), inputs: try row.json("inputs"))
         }
     }
 }
@@ -166,10 +163,10 @@ extension Connection {
     }
 
     /// Keeps others from changing the run until the end of the transaction.
-    func lock(_ run: RunID) throws -> (id: Int64, state: RunState)? {
-        try query("SELECT id, state FROM run WHERE public_id = $1 FOR UPDATE", [.uuid(run)]).first.map { row in
-            (try row.value("id"), try row.name("state"))
-        }
+    func lock(_ run: RunID) throws -> (id: Int64, state: RunState) {
+        let rows = try query("SELECT id, state FROM run WHERE public_id = $1 FOR UPDATE", [.uuid(run)])
+        guard let row = rows.first else { throw StorageError.noRun(run) }
+        return (try row.value("id"), try row.name("state"))
     }
 
     /// Tells every server, once the transaction commits, that something of the run changed.

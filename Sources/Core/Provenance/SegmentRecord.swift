@@ -78,7 +78,6 @@ package enum WorkerEvent: UInt8, Sendable, CaseIterable { case started, ready, e
 /// Numbers that the encoder and the decoder share.
 package enum SegmentFormat {
     package static let magic = Array("WEFTSEG1".utf8)
-    package static let headerSize = 32
     package static let frameHeaderSize = 8
     package static let recordHeaderSize = 8
     /// Largest payload of a frame. A reader needs a buffer of this and ``frameHeaderSize`` to be sure to get on.

@@ -97,17 +97,13 @@ extension ExecutionService {
 
     /// Asks the run to end. A run that waits is cancelled at once; one that runs, within seconds.
     package func cancel(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
-        let before = try await run(id, for: principal)
-        try await stored {
-            if try await storage.transition(id, from: [.submitted, .queued], to: .cancelled, at: Date()) { return }
-            _ = try await storage.transition(id, from: [.starting, .running], to: .cancelling, at: Date())
+        _ = try await run(id, for: principal)
+        let state = try await stored { try await storage.requestCancel(id, at: Date()) }
+        guard state == .cancelling || state == .cancelled else {
+            throw Problem(.conflict, "\(id) has ended (\(state.rawValue)); there is nothing to cancel.")
         }
         supervisor.nudge()
-        let after = try await run(id, for: principal)
-        guard after.state == .cancelling || after.state == .cancelled else {
-            throw Problem(.conflict, "\(id) has ended (\(before.state.rawValue)); there is nothing to cancel.")
-        }
-        return after
+        return try await run(id, for: principal)
     }
 
     /// Queues another attempt of a run that failed or was cancelled.

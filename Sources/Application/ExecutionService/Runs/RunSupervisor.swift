@@ -82,13 +82,12 @@ final class RunSupervisor: Sendable {
             switch decision {
             case .start(let id):
                 let folder = "\(configuration.dataFolder)/runs/\(id)/\(run.attempt)"
-                _ = try await storage.transition(
-                    id, from: [.queued], to: .starting, at: Date(), AttemptChange(folder: folder))
+                _ = try await storage.transition(id, from: [.queued], to: .starting, at: Date(), AttemptChange(folder: folder))
             case .wait(let id, let pending):
                 waiting.append((id, pending))
             }
         }
-        if !waiting.isEmpty { try await storage.setPending(waiting) }
+        try await storage.setPending(waiting)
     }
 
     // MARK: One attempt

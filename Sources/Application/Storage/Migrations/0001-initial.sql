@@ -2,10 +2,9 @@
 
 -- Users are told apart by issuer and subject.
 CREATE TABLE app_user (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    issuer     text NOT NULL,
-    subject    text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    issuer  text NOT NULL,
+    subject text NOT NULL,
     UNIQUE (issuer, subject)
 );
 
@@ -106,16 +105,14 @@ CREATE TABLE run (
     owner            bigint NOT NULL REFERENCES app_user,
     state            text NOT NULL CHECK (state IN
         ('submitted', 'queued', 'starting', 'running', 'succeeded', 'failed', 'cancelling', 'cancelled')),
+    -- Ranks that the plan starts.
     ranks            integer NOT NULL,
     memory_per_rank  integer NOT NULL,
-    -- Ranks that the plan starts.
-    plan_ranks       integer NOT NULL,
     inputs           json NOT NULL,
     plan             json NOT NULL,
     submitted_at     timestamptz NOT NULL,
     -- Number of the latest attempt.
     attempt          integer NOT NULL DEFAULT 1,
-    cancel_requested boolean NOT NULL DEFAULT false,
     pending_reason   text,
     pending_position integer,
     idempotency_key  text,
@@ -139,8 +136,6 @@ CREATE TABLE attempt (
     ended_at   timestamptz,
     failure    json,
     folder     text,
-    -- The backend's handle, opaque here.
-    launch     text,
     log_lines  integer NOT NULL DEFAULT 0,
     UNIQUE (run, number)
 );
@@ -235,4 +230,3 @@ CREATE TABLE worker_event (
     pid     integer NOT NULL,
     node    text NOT NULL
 );
-CREATE INDEX worker_event_worker ON worker_event (attempt, worker);

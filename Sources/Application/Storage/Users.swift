@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Postgres
-package import WorkflowModel
-
-extension Storage {
-    /// The user's key, stored at his first appearance.
-    package func userID(_ principal: Principal) async throws -> Int64 {
-        try await pool.transaction { connection in try connection.userID(principal) }
-    }
-}
+import WorkflowModel
 
 extension Connection {
     func userID(_ principal: Principal) throws -> Int64 {
