@@ -25,6 +25,12 @@ show() {
     "$@"
 }
 
+stop_server() {
+    local status=$?
+    [ "$keep" = 1 ] || "$weft" down || true
+    (exit "$status") || name_failure
+}
+
 begin "Set-up"
 scripts/setup.sh
 
@@ -35,6 +41,7 @@ weft=$bin/weft
 
 begin "Start the server"
 "$weft" down >/dev/null 2>&1 || true # one of an earlier build
+trap stop_server EXIT
 show "$weft" up
 
 begin "Prepare the data"
@@ -78,10 +85,7 @@ printf '%s\n' "$origins"
 print_times
 printf '\nRun %s: %s\n' "$run" "$("$weft" run show "$run" -o json | "$python" -c 'import json, sys; print(json.load(sys.stdin)["state"])')"
 
-if [ "$keep" != 1 ]; then
-    "$weft" down
-    exit
-fi
+[ "$keep" = 1 ] || exit 0
 cat <<END
 
 The server is still running. To go on:

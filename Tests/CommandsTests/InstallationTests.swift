@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import Testing
+import WorkflowModel
 
 @testable import Commands
 
@@ -34,6 +35,36 @@ struct InstallationTests {
         #expect(try await identity.waitForEnd(seconds: 10))
     }
 
+    @Test func aServersRecordIsForgottenOnlyWhenItHasEnded() throws {
+        let folder = DataFolder(path: FileManager.default.temporaryDirectory.path() + "/weft-\(UUID().uuidString)")
+        try makeFolder(folder.path, mode: 0o700)
+        defer { try? FileManager.default.removeItem(atPath: folder.path) }
+        let own = try #require(ProcessIdentity(pid: getpid()))
+        let record = { (process: ProcessIdentity) in
+            String(decoding: try WireJSON.encode(ServerProcess(process: process, port: 1)), as: UTF8.self)
+        }
+        for text in [try record(own), "{"] {
+            try PrivateFile.write(text, to: folder.serverProcess)
+            ServerProcess.forgetEnded(in: folder)
+            #expect(PrivateFile.read(folder.serverProcess) == text, "it may run")
+        }
+        try PrivateFile.write(try record(ProcessIdentity(pid: own.pid, startTime: own.startTime + 1)), to: folder.serverProcess)
+        ServerProcess.forgetEnded(in: folder)
+        #expect(access(folder.serverProcess, F_OK) != 0)
+    }
+
+    @Test func aPortThatIsTakenIsToldBeforeThereIsACluster() async throws {
+        let folder = DataFolder(path: FileManager.default.temporaryDirectory.path() + "/weft-\(UUID().uuidString)")
+        try makeFolder(folder.path, mode: 0o700)
+        defer { try? FileManager.default.removeItem(atPath: folder.path) }
+        let taken = try TakenPort()
+        let failure = await #expect(throws: CommandFailure.self) {
+            try await Installation(folder: folder).start(port: taken.number, slots: nil, postgresBin: nil)
+        }
+        #expect(failure?.description.contains("Port \(taken.number)") == true)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
+    }
+
     @Test func aSocketFolderAlwaysFits() {
         let short = PrivatePostgres.socketFolder(preferred: "/data/postgres/socket", userID: 7, runtimeFolder: nil)
         #expect(short == "/data/postgres/socket")
@@ -62,18 +93,29 @@ struct InstallationTests {
     }
 
     @Test func aTakenPortIsNotFree() throws {
-        let port = try LocalPort.anyFree()
-        #expect(LocalPort.isFree(port))
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
+        #expect(LocalPort.isFree(try LocalPort.anyFree()))
+        let taken = try TakenPort()
+        #expect(!LocalPort.isFree(taken.number))
+    }
+}
+
+/// A port of the loopback interface that somebody listens on.
+private final class TakenPort {
+    let number: Int
+    private let descriptor: Int32
+
+    init() throws {
+        number = try LocalPort.anyFree()
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
+        address.sin_port = in_port_t(number).bigEndian
         address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
         let bound = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
         try #require(bound == 0 && listen(descriptor, 1) == 0)
-        #expect(!LocalPort.isFree(port))
     }
+
+    deinit { close(descriptor) }
 }

@@ -125,6 +125,28 @@ extension Integration {
             await weft.down()
         }
 
+        /// Its ranks record faster than the server reads, and a PE has started a process without the run's mark.
+        @Test func cancelEndsAnEndlessStreamAndWhatItStarted() async throws {
+            let weft = try await Installation.start()
+            let run = try await weft.submit([try await weft.register("endless")])
+            try await TestSupport.wait(for: "the stray process to be named") {
+                try await weft.weft(["run", "logs", run]).output.contains("stray")
+            }
+            let words = try await weft.weft(["run", "logs", run]).output.split(whereSeparator: \.isWhitespace)
+            let stray = try #require(words.firstIndex(of: "stray").flatMap { Int32(words[$0 + 1]) })
+            try await TestSupport.wait(for: "much to be recorded") {
+                let path = try #require(try await weft.show(run).attempts.last?.folder)
+                let size = try FileManager.default.attributesOfItem(atPath: RunFolder(path: path).segment(rank: 0))[.size] as? Int
+                return size ?? 0 > 64 << 20
+            }
+            #expect(try await weft.weft(["run", "cancel", run]).status == 0)
+            try await TestSupport.wait(for: "no process of the run", seconds: 5) {
+                Installation.processes(of: run).isEmpty && !SurvivalTests.isAlive(stray)
+            }
+            try await weft.wait(for: run, toBe: .cancelled, seconds: 10)
+            await weft.down()
+        }
+
         /// Needs root to mount a disk of one size.
         @Test(.enabled(if: geteuid() == 0)) func aFullDiskIsNamed() async throws {
             let weft = try await Installation.start { folder in

@@ -57,7 +57,7 @@ extension Integration {
             let file = try String(contentsOfFile: weft.folder + "/postgres/data/postmaster.pid", encoding: .utf8)
             let postmaster = try #require(file.split(separator: "\n").first.flatMap { Int32($0) })
             kill(postmaster, SIGQUIT)
-            try await wait(for: "the database to be gone") { kill(postmaster, 0) != 0 || Self.isZombie(postmaster) }
+            try await wait(for: "the database to be gone") { !Self.isAlive(postmaster) }
             try await Task.sleep(for: .seconds(10))
             try await weft.up()
             #expect(weft.serverProcesses() == servers, "the server has waited for its database")
@@ -65,9 +65,9 @@ extension Integration {
             await weft.down()
         }
 
-        static func isZombie(_ id: Int32) -> Bool {
+        static func isAlive(_ id: Int32) -> Bool {
             let stat = FileManager.default.contents(atPath: "/proc/\(id)/stat").map { String(decoding: $0, as: UTF8.self) } ?? ""
-            return stat.contains(") Z ")
+            return !stat.isEmpty && !stat.contains(") Z ")
         }
     }
 }

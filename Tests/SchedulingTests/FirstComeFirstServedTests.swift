@@ -31,8 +31,26 @@ import WorkflowModel
 
     @Test func memoryIsCountedToo() {
         let decisions = FirstComeFirstServed.decide(
-            queue: [Self.run(1, ranks: 2, memory: 60)], capacity: .init(slots: 4, memory: 100), used: .init(slots: 0, memory: 0))
-        #expect(decisions == [.wait(Self.id(1), Pending(reason: "needs 120 MiB of memory, 100 MiB are free", position: 1))])
+            queue: [Self.run(1, ranks: 2, memory: 40)], capacity: .init(slots: 4, memory: 100), used: .init(slots: 1, memory: 30))
+        #expect(decisions == [.wait(Self.id(1), Pending(reason: "needs 80 MiB of memory, 70 MiB are free", position: 1))])
+    }
+
+    @Test func aRunLargerThanTheHostHoldsNobodyBack() {
+        let decisions = FirstComeFirstServed.decide(
+            queue: [
+                Self.run(1, ranks: 4), Self.run(2, ranks: 1), Self.run(3, ranks: 1, memory: 101), Self.run(4, ranks: 2),
+                Self.run(5, ranks: 1),
+            ],
+            capacity: .init(slots: 2, memory: 100), used: .init(slots: 0, memory: 0))
+        #expect(
+            decisions == [
+                .wait(Self.id(1), Pending(reason: "can never start: needs 4 slots, the host declares 2", position: 1)),
+                .start(Self.id(2)),
+                .wait(
+                    Self.id(3), Pending(reason: "can never start: needs 101 MiB of memory, the host declares 100 MiB", position: 2)),
+                .wait(Self.id(4), Pending(reason: "needs 2 slots, 1 are free", position: 3)),
+                .wait(Self.id(5), Pending(reason: "waits behind \(Self.id(4)): runs start in the order of submission", position: 4)),
+            ])
     }
 
     @Test func capacityIsNeverExceeded() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Foundation
 import Postgres
 import Provenance
@@ -159,5 +160,69 @@ private let records: [[SegmentRecord]] = [
             }
             #expect(fastest < .milliseconds(200), "\(direction) took \(fastest)")
         }
+    }
+
+    /// What `postprocess` wrote has a link to each of 40,000 data, and each of these two to the input, told twice.
+    private func wideRun(_ storage: Storage, _ pool: ConnectionPool) async throws -> (run: RunID, result: DatumReference) {
+        let run = try await storage.startedRun()
+        try await storage.store(run, [datum(input(0), by: nil), invocation(0, 0, input: input(0))])
+        try await storage.store(run, [invocation(1, 40_000, input: nil, kind: .postprocess), datum(count(0), by: 40_000)])
+        try await pool.run { connection in
+            try connection.script(
+                """
+                INSERT INTO datum SELECT attempt.id, n, 0, 0, 0, 0, 10, now() FROM attempt, generate_series(0, 39999) AS n;
+                INSERT INTO derivation SELECT attempt.id, n, \(input(0).rawValue) FROM attempt, generate_series(0, 39999) AS n;
+                INSERT INTO invocation SELECT attempt.id, 1, n, 0, false, n, 0, now(), 1 FROM attempt, generate_series(0, 39999) AS n
+                """)
+        }
+        return (run, DatumReference(run: run, attempt: 1, datum: count(0)))
+    }
+
+    /// 120,000 links. Work that grew with their square would take minutes.
+    @Test func aWideTraceTakesTimeInProportion() async throws {
+        let (storage, pool) = try await freshStorage()
+        let (run, result) = try await wideRun(storage, pool)
+        let began = ContinuousClock.now
+        let trace = try #require(try await storage.trace(result, direction: .back, depth: 10, limit: 50_000))
+        let took = ContinuousClock.now - began
+        #expect(took < .seconds(20), "\(took)")
+        #expect(!trace.truncated)
+        #expect(trace.steps.count == 40_002)
+        #expect(trace.steps[0].related.map(\.datum).sorted { $0.rawValue < $1.rawValue } == (0..<40_000).map { line($0) })
+        #expect(trace.steps[1...40_000].allSatisfy { $0.depth == 1 && $0.related.map(\.datum) == [input(0)] })
+        #expect(trace.steps[40_001].datum.id == DatumReference(run: run, attempt: 1, datum: input(0)))
+    }
+
+    @Test func tracesLeaveConnectionsToOthers() async throws {
+        let (storage, pool) = try await freshStorage(longestTraceWait: .milliseconds(200))
+        let run = try await storage.startedRun()
+        try await storage.store(run, records[0])
+        let reference = DatumReference(run: run, attempt: 1, datum: input(0))
+        let (locked, released) = (AsyncStream.makeStream(of: Void.self), DispatchSemaphore(value: 0))
+        // One of four connections keeps the traces from going on.
+        async let lock: Void = pool.transaction { connection in
+            try connection.script("LOCK TABLE datum IN ACCESS EXCLUSIVE MODE")
+            locked.continuation.finish()
+            guard released.wait(timeout: .now() + 25) == .success else { throw Unexpected(description: "not released") }
+        }
+        for await _ in locked.stream {}
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    do {
+                        return try await storage.trace(reference, direction: .forward, depth: 10)?.steps.count
+                    } catch let problem as Problem where problem.kind == .unavailable {
+                        return nil
+                    }
+                }
+            }
+            for _ in 0..<6 { #expect(try await group.next() == .some(nil)) }
+            try await storage.ping()
+            released.signal()
+            for _ in 0..<2 { #expect(try await group.next() == 7) }
+        }
+        try await lock
+        // All places are free again.
+        for _ in 0..<3 { #expect(try await storage.trace(reference, direction: .forward, depth: 10) != nil) }
     }
 }

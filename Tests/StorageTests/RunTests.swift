@@ -46,6 +46,19 @@ import WorkflowModel
         #expect(try await storage.run(run, visibleTo: nil)?.id == run)
     }
 
+    @Test func theStateIsThatOfTheLatestAttempt() async throws {
+        let (storage, _) = try await freshStorage()
+        let run = try await storage.startedRun()
+        let queued = try #require(try await storage.state(of: run))
+        #expect(queued == (.queued, 1))
+        #expect(try await storage.requestCancel(run, at: noon) == .cancelled)
+        #expect(try await storage.retry(run, at: noon) == 2)
+        #expect(try await storage.requestCancel(run, at: noon) == .cancelled)
+        let cancelled = try #require(try await storage.state(of: run))
+        #expect(cancelled == (.cancelled, 2))
+        #expect(try await storage.state(of: newRunID()) == nil)
+    }
+
     @Test func theSameRequestUnderOneKeyMakesOneRun() async throws {
         let (storage, pool) = try await freshStorage()
         let graph = try await storage.register(registration("alice/words"))

@@ -16,11 +16,11 @@ let admin = Principal(issuer: "https://id.example", subject: "root", scopes: [.a
 let noon = Date(timeIntervalSince1970: 1_750_000_000)
 
 /// Storage on a new database, with its pool for looking past it.
-func freshStorage() async throws -> (storage: Storage, pool: ConnectionPool) {
+func freshStorage(longestTraceWait: Duration = .seconds(60)) async throws -> (storage: Storage, pool: ConnectionPool) {
     let server = try await PrivatePostgres.shared
     let pool = ConnectionPool(
         conninfo: server.conninfo(database: try await server.createDatabase()), size: 4, longestWait: .seconds(60))
-    let storage = Storage(pool: pool)
+    let storage = Storage(pool: pool, longestTraceWait: longestTraceWait)
     try await storage.migrate()
     return (storage, pool)
 }

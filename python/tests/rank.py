@@ -129,10 +129,14 @@ class WorkerProcess:
 
     def wait_until_blocked(self):
         """Until what the worker sent, and nobody reads, has long stopped to grow."""
+        self.wait_until_steady(lambda: self._waiting(termios.FIONREAD))
+
+    def wait_until_steady(self, size):
+        """Until a size has long stopped to grow from 0."""
         deadline, held, steady = time.monotonic() + TIMEOUT, -1, 0
         while steady < 20:
-            assert time.monotonic() < deadline, "the worker sent nothing, or does not stop"
-            now = self._waiting(termios.FIONREAD)
+            assert time.monotonic() < deadline, "nothing comes, or it does not stop"
+            now = size()
             steady = steady + 1 if now == held and now > 0 else 0
             held = now
             time.sleep(0.01)

@@ -88,8 +88,8 @@ def test_the_document(module):
 
 def test_the_problem_document(module):
     document = describe(module("import no_such_package"))
-    detail = document["problem"]["detail"]
-    assert document == {"problem": {"detail": detail, "errors": [{"pointer": "/source", "detail": detail}]}}
+    assert list(document["problem"]) == ["detail"], "a single problem is not told twice"
+    assert "no_such_package" in document["problem"]["detail"]
 
 
 @pytest.mark.parametrize("value, json", [("'all'", "all"), ("'global'", "global"), ("None", "round_robin"), ("[]", "global")])
@@ -204,4 +204,4 @@ def test_two_pes_with_the_same_id(module):
 
 def test_all_problems_are_told_at_once(module):
     error = refusal(module(FLOW.replace("connect(lines, 'output'", "connect(lines, 'x'").replace("[0, 'key']", "'y'")))
-    assert len(error.document()["errors"]) == 2 and str(error).startswith("2 problems: ")
+    assert [one["pointer"] for one in error.document()["errors"]] == ["/source"] * 2 and str(error).startswith("2 problems: ")

@@ -278,6 +278,73 @@ graph = chain(Many(), Same(), Most())
     assert producer["duration"] < last - first, "time spent in other PEs is not the producer's"
 
 
+def test_records_of_a_long_preprocess_leave_in_frames_of_a_megabyte(attempt):
+    count = 60_000
+    source = HEAD + f"""
+class Early(ProducerPE):
+    def _preprocess(self):
+        for number in range({count}):
+            self.write('output', number)
+    def _process(self, item):
+        return None
+graph = chain(Early(), Same())
+"""
+    sizes, frames = [], Frames()
+    with attempt(source).worker() as worker:
+        worker.read_until(frames, READY)
+        worker.send(GO)
+        while frames.last not in (DONE, FAILED):
+            kind, body = worker.read()
+            frames.add(kind, body)
+            if kind == RECORDS:
+                sizes.append(len(body))
+    assert seen(frames) == list(range(count))
+    assert len(frames.data) == 2 * count + 1
+    assert sum(sizes) > 2 << 20 and max(sizes) <= 1 << 20
+
+
+SLOW = HEAD + """
+class Slow(ProducerPE):
+    'Slower than the flushes; the file is as long as there were calls.'
+    def _process(self, item):
+        with open('calls', 'a') as file:
+            file.write('.')
+        time.sleep(0.008)
+        if os.path.getsize('calls') == int(os.environ.get('LAST', 0)):
+            raise ValueError('no good')
+        return os.urandom(10_000)
+graph = chain(Slow(), Same())
+"""
+
+
+def calls_until_held_back(attempt):
+    """Calls of a slow PE after which it waits for its rank, which reads nothing."""
+    folder = attempt(SLOW, stages=[[0], [1]], inputs={"Slow0": 600})
+    with folder.worker() as worker:
+        worker.read_until(Frames(), READY)
+        worker.send(GO)
+        worker.wait_until_blocked()
+        worker.wait_until_steady(lambda: os.path.getsize(folder.folder / "work" / "calls"))
+        return os.path.getsize(folder.folder / "work" / "calls")
+
+
+def test_a_pe_slower_than_the_flushes_is_held_back_by_its_rank(attempt):
+    assert calls_until_held_back(attempt) * 10_000 < 1 << 20
+
+
+def test_a_failure_leaves_its_worker_though_the_rank_does_not_read(attempt):
+    last = calls_until_held_back(attempt) - 2
+    folder = attempt(SLOW, stages=[[0], [1]], inputs={"Slow0": 600})
+    os.remove(folder.folder / "work" / "calls")
+    with folder.worker(LAST=str(last)) as worker:
+        frames = Frames()
+        worker.read_until(frames, READY)
+        worker.send(GO)
+        assert worker.process.wait(TIMEOUT) == 1
+        worker.read_until(frames, FAILED)
+    assert frames.failure["message"] == "Slow0 raised ValueError: no good"
+
+
 def test_edges_keep_their_order_where_paths_part_and_meet(attempt):
     source = HEAD + """
 class Several(ProducerPE):

@@ -4,7 +4,7 @@
     python -m weft.loader MODULE_FILE [--attribute ATTRIBUTE] [--output FD]
 
 writes one JSON document to file descriptor 3: `{"graph": ..., "documentation": ..., "attribute": ...}` or
-`{"problem": {"detail": ..., "errors": [{"pointer": ..., "detail": ...}]}}`. What the module prints goes where it always does.
+`{"problem": {"detail": ..., "errors": [{"pointer": ..., "detail": ...}]}}`, the errors where there are several. What the module prints goes where it always does.
 """
 
 import argparse
@@ -36,6 +36,8 @@ class LoadError(Exception):
         self.pointer = pointer
 
     def document(self):
+        if len(self.details) == 1:  # The detail says it all.
+            return {"detail": str(self)}
         return {"detail": str(self), "errors": [{"pointer": self.pointer, "detail": detail} for detail in self.details]}
 
 

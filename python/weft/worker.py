@@ -33,7 +33,10 @@ MAXIMUM_PENDING = 256
 #: Calls of PEs within each other's `write`; deeper than that, data wait for the call's end.
 MAXIMUM_DEPTH = 32
 MAXIMUM_TRACEBACK = 64 * 1024
-OUTPUT_FRAME_BYTES = 1 << 20
+#: A frame of records or outputs has no more, but where a single one is longer.
+FRAME_BYTES = 1 << 20
+#: Room for the report of a failure beside what the rank has not read yet; the system grants as much of it as it allows.
+FAILURE_BUFFER_BYTES = 1 << 20
 
 _IMMUTABLE = frozenset((int, float, complex, bool, str, bytes, type(None)))
 _TYPICAL_SIZES = {int: 28, float: 24, complex: 32, bool: 28, type(None): 16}
@@ -53,6 +56,7 @@ class Channel:
         #: Provenance records, and data that leave, in the order they came about. Producers append; `_gather` takes from the front.
         self.records = []
         self.outputs = []
+        #: Bytes that have not left, roughly: threads may miss each other's changes until the next `_gather`.
         self.size = 0
         #: Records and outputs may leave: the run has begun.
         self.open = False
@@ -78,8 +82,9 @@ class Channel:
     def log(self, instance, stream, line):
         if self.closed:
             return
-        self._logs.append(records.log_frame(instance, stream, line))
-        self.size += len(line)
+        frame = records.log_frame(instance, stream, line)
+        self._logs.append(frame)
+        self.size += len(frame)
         # At once, or the last words before a crash would be lost. Where this thread (in a finaliser) or another is sending
         # already, the line goes with the next flush.
         if self._sending.locked():
@@ -126,6 +131,10 @@ class Channel:
                 self._busy.set()
                 self._read()
 
+    def make_room(self):
+        """Lets the last frame reach the socket, and this process its end, even while the rank does not read."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FAILURE_BUFFER_BYTES)
+
     def _leave(self):
         """In a process that a PE forks: the socket is not its own. What it prints goes to the rank's pipe."""
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
@@ -147,22 +156,16 @@ class Channel:
                 self._sending.release()
 
     def _gather(self):
-        self.size = 0
         self._gather_logs()
         if self.open:
             # Outputs are taken before records and sent after them: a datum is never seen before its origin.
             outputs = _take(self.outputs)
-            if self.records:
-                self.send(records.frame(records.RECORDS, b"".join(_take(self.records))))
-            chunk, size = [], 0
-            for output in outputs:
-                if chunk and size + len(output) > OUTPUT_FRAME_BYTES:
-                    self.send(records.output_frame(chunk))
-                    chunk, size = [], 0
-                chunk.append(output)
-                size += len(output)
-            if chunk:
+            for chunk in _chunks(_take(self.records)):
+                self.send(records.frame(records.RECORDS, b"".join(chunk)))
+            for chunk in _chunks(outputs):
                 self.send(records.output_frame(chunk))
+        # What the rank has not taken counts on, or a PE slower than the flushes would never be held back.
+        self.size = sum(map(len, self._outbound))
 
     def _gather_logs(self):
         if self._logs:
@@ -178,6 +181,7 @@ class Channel:
                 return
             except OSError:
                 _rank_is_gone()
+            self.size -= sent
             if sent == len(view):
                 outbound.popleft()
             else:
@@ -210,6 +214,20 @@ def _take(items):
     taken = items[:]
     del items[: len(taken)]
     return taken
+
+
+def _chunks(items):
+    """The items in order, in lists that each fit one frame."""
+    if sum(map(len, items)) <= FRAME_BYTES:
+        return [items] if items else []
+    chunks, size = [[]], 0
+    for item in items:
+        if chunks[-1] and size + len(item) > FRAME_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(item)
+        size += len(item)
+    return chunks
 
 
 class LineStream(io.RawIOBase):
@@ -730,6 +748,7 @@ class Worker:
             report["traceback"] = _traceback_of(error)
         self.channel.outputs.clear()
         self.channel.open = True
+        self.channel.make_room()
         body = json.dumps({name: value.replace("\0", "\\x00") if isinstance(value, str) else value for name, value in report.items()})
         self._finish(records.frame(records.FAILED, body.encode()))
         # Nothing of the PE's may run any more: neither its handlers up the stack nor threads it started.

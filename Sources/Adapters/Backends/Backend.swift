@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import FoundationEssentials
 package import WorkflowModel
 
 /// What is to be started: one attempt, whose folder is complete (`RunFolder`).
@@ -35,7 +36,8 @@ package struct BackendError: Error, CustomStringConvertible {
 }
 
 /// Turns a placement into something that an engine which the site trusts runs. A backend keeps no state of its own: all it
-/// knows of a launch is in the attempt's folder, so that any server can go on after a crash.
+/// knows of a launch is in the attempt's folder, so that any server can go on after a crash. Where something cannot be looked
+/// at, it throws: only what is known to be gone is told as gone.
 package protocol Backend: Sendable {
     /// Starts the ranks. Calling it again for the same folder starts nothing twice.
     func launch(_ launch: Launch) throws(BackendError)
@@ -43,6 +45,8 @@ package protocol Backend: Sendable {
     /// Makes sure that nothing starts any more.
     /// - Returns: `false` when it has started already.
     func withdraw(_ launch: Launch) throws(BackendError) -> Bool
+    /// When the launcher ended, where it said so.
+    func endedAt(_ launch: Launch) -> Date?
     /// Asks the ranks to end; with `force`, ends every process of the attempt at once.
     /// - Returns: number of processes that were still there.
     @discardableResult

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CPosix
-import FoundationEssentials
+package import FoundationEssentials
 import Glibc
 package import WorkflowModel
 
@@ -23,33 +23,45 @@ package struct LocalMPI: Backend {
 
     package func launch(_ launch: Launch) throws(BackendError) {
         let files = LauncherFiles(launch.folder)
-        do {
-            try FileManager.default.createDirectory(atPath: launch.folder.launcher, withIntermediateDirectories: true)
+        try Self.filing {
+            try SmallFile.makeFolder(launch.folder.launcher)
             // The exit status has its place on the disk before anything starts, so that a full disk cannot hide it.
-            if access(files.exitStatus, F_OK) != 0 {
-                try Data("   \n".utf8).write(to: URL(filePath: files.exitStatus))
+            if try SmallFile.read(files.exitStatus) == nil { try SmallFile.write("   \n".utf8, to: files.exitStatus) }
+            if try SmallFile.read(files.script) == nil {
+                try SmallFile.write(Self.script(for: launch, mpirun: mpirun, rankProgram: rankProgram).utf8, to: files.script)
             }
-            try Data(Self.script(for: launch, mpirun: mpirun, rankProgram: rankProgram).utf8).write(to: URL(filePath: files.script))
-        } catch {
-            throw BackendError("The launcher's files cannot be written to \(launch.folder.launcher): \(error)")
         }
         try Self.startDetached(script: files.script)
     }
 
     package func observe(_ launch: Launch) throws(BackendError) -> LaunchStatus {
         let files = LauncherFiles(launch.folder)
-        if let status = files.readExitStatus() { return .exited(status) }
-        guard let leader = files.readLeader() else {
-            return files.secondsSinceClaim.map { $0 > Self.secondsToBegin ? .vanished : .absent } ?? .absent
+        return try Self.filing {
+            if let status = try files.readExitStatus() { return .exited(status) }
+            guard let leader = try files.readLeader() else {
+                return files.secondsSinceClaim.map { $0 > Self.secondsToBegin ? .vanished : .absent } ?? .absent
+            }
+            if try ProcessTable.isAlive(leader) { return .running }
+            // It may have written its status between the two looks.
+            return try files.readExitStatus().map(LaunchStatus.exited) ?? .vanished
         }
-        if ProcessTable.isAlive(leader) { return .running }
-        // It may have written its status between the two looks.
-        return files.readExitStatus().map(LaunchStatus.exited) ?? .vanished
+    }
+
+    package func endedAt(_ launch: Launch) -> Date? {
+        var info = stat()
+        let files = LauncherFiles(launch.folder)
+        guard (try? files.readExitStatus()) != nil, stat(files.exitStatus, &info) == 0 else { return nil }
+        return Date(timeIntervalSince1970: Double(info.st_mtim.tv_sec) + Double(info.st_mtim.tv_nsec) / 1e9)
+    }
+
+    /// Gives what is wrong with a file as the backend's error.
+    private static func filing<T>(_ body: () throws -> T) throws(BackendError) -> T {
+        do { return try body() } catch { throw BackendError("\(error)") }
     }
 
     package func withdraw(_ launch: Launch) throws(BackendError) -> Bool {
         let files = LauncherFiles(launch.folder)
-        try? FileManager.default.createDirectory(atPath: launch.folder.launcher, withIntermediateDirectories: true)
+        try Self.filing { try SmallFile.makeFolder(launch.folder.launcher) }
         if mkdir(files.claim, 0o755) == 0 { return true }
         guard errno == EEXIST else {
             throw BackendError("\(files.claim) cannot be made: \(String(cString: strerror(errno)))")
@@ -59,19 +71,25 @@ package struct LocalMPI: Backend {
 
     @discardableResult
     package func stop(_ launch: Launch, force: Bool) throws(BackendError) -> Int {
-        let processes = ProcessTable.processes(withEnvironment: ["WEFT_RUN_ID=\(launch.run)", "WEFT_ATTEMPT=\(launch.attempt)"])
-        for process in processes {
-            if force {
+        let marks = ["WEFT_RUN_ID=\(launch.run)", "WEFT_ATTEMPT=\(launch.attempt)"]
+        let family = try Self.filing {
+            let leader = try LauncherFiles(launch.folder).readLeader()
+            let isAlive = try leader.map(ProcessTable.isAlive) ?? false
+            return try ProcessTable.family(of: isAlive ? leader?.id : nil, withEnvironment: marks)
+        }
+        for (process, isMarked) in family {
+            // What a PE started without its environment could not be found any more once the PE's worker is gone.
+            if force || !isMarked {
                 kill(process.id, SIGKILL)
             } else if process.name == "mpirun" || process.name == "orterun" {
                 kill(process.id, SIGTERM)
             }
         }
-        return processes.count
+        return family.count
     }
 
     package func explain(_ launch: Launch, status: LaunchStatus, plan: Plan, graph: WorkflowGraph) -> FailureReport {
-        let output = LauncherFiles(launch.folder).readOutput()
+        let output = (try? LauncherFiles(launch.folder).readOutput()) ?? ""
         return MPIRunOutput(output).explain(status: status, plan: plan, graph: graph, node: ProcessTable.hostName)
     }
 
@@ -111,6 +129,13 @@ package struct LocalMPI: Backend {
         return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
     }
 
+    /// The server's, but for what is its own: how it is configured, and what it proves itself with.
+    private static var inheritedEnvironment: [String] {
+        ProcessInfo.processInfo.environment.filter { name, _ in
+            !["WEFT_", "PG", "BEARER_TOKEN"].contains { name.hasPrefix($0) }
+        }.map { "\($0)=\($1)" }
+    }
+
     /// `setsid --fork` leaves the script as leader of a session of its own, no child of the server.
     private static func startDetached(script: String) throws(BackendError) {
         var attributes = posix_spawnattr_t()
@@ -135,7 +160,9 @@ package struct LocalMPI: Backend {
         // A descriptor that a library opened without the flag must not live on in a run: the port that the server listens at.
         _ = weft_close_on_exec(3)
         var child = pid_t()
-        let code = posix_spawnp(&child, "setsid", &files, &attributes, words + [nil], environ)
+        let environment = inheritedEnvironment.map { (entry: String) -> UnsafeMutablePointer<CChar>? in strdup(entry) }
+        defer { for entry in environment { free(entry) } }
+        let code = posix_spawnp(&child, "setsid", &files, &attributes, words + [nil], environment + [nil])
         guard code == 0 else { throw BackendError("The launcher cannot be started: setsid: \(String(cString: strerror(code)))") }
         var status: Int32 = 0
         while waitpid(child, &status, 0) == -1, errno == EINTR {}
@@ -156,14 +183,12 @@ struct LauncherFiles {
     var exitStatus: String { folder + "/exit" }
     var output: String { folder + "/output" }
 
-    func readExitStatus() -> Int? {
-        guard let bytes = try? Data(contentsOf: URL(filePath: exitStatus)) else { return nil }
-        return Int(String(decoding: bytes.prefix(3), as: UTF8.self))
+    func readExitStatus() throws(FileError) -> Int? {
+        try SmallFile.read(exitStatus).flatMap { Int(String(decoding: $0.prefix(3), as: UTF8.self)) }
     }
 
-    func readLeader() -> ProcessTable.Identity? {
-        guard let bytes = try? Data(contentsOf: URL(filePath: leader)) else { return nil }
-        return ProcessTable.Identity(stat: String(decoding: bytes, as: UTF8.self))
+    func readLeader() throws(FileError) -> ProcessTable.Identity? {
+        try SmallFile.read(leader).flatMap { ProcessTable.Identity(stat: String(decoding: $0, as: UTF8.self)) }
     }
 
     var secondsSinceClaim: Int? {
@@ -173,8 +198,7 @@ struct LauncherFiles {
     }
 
     /// The last 64 KiB of what `mpirun` printed.
-    func readOutput() -> String {
-        guard let bytes = try? Data(contentsOf: URL(filePath: output)) else { return "" }
-        return String(decoding: bytes.suffix(64 << 10), as: UTF8.self)
+    func readOutput() throws(FileError) -> String {
+        String(decoding: (try SmallFile.read(output) ?? []).suffix(64 << 10), as: UTF8.self)
     }
 }

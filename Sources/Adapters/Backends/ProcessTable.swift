@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
 import Glibc
 
 /// What `/proc` tells of the processes on this host.
@@ -8,10 +7,15 @@ enum ProcessTable {
     /// A process that cannot be mistaken for a later one of the same id.
     struct Identity: Equatable {
         var id: pid_t
-        /// In clock ticks since boot.
-        var startTime: UInt64
+        var name: String
         /// `R`, `S`, `Z`, …
         var state: Character
+        var parent: pid_t
+        /// In clock ticks since boot.
+        var startTime: UInt64
+
+        /// A zombie counts as dead: its parent may be slow to reap it.
+        var isLive: Bool { state != "Z" && state != "X" }
 
         /// Parses a line of `/proc/PID/stat`. The name, in parentheses, may itself hold spaces and parentheses.
         init?(stat: String) {
@@ -19,34 +23,43 @@ enum ProcessTable {
                 let id = pid_t(stat[..<open].filter { $0 != " " })
             else { return nil }
             let fields = stat[stat.index(after: close)...].split(whereSeparator: \.isWhitespace)
-            // Fields are numbered from 1; state is the third, the start time the 22nd.
-            guard fields.count > 19, let state = fields[0].first, let startTime = UInt64(fields[19]) else { return nil }
+            // Fields are numbered from 1: state is the third, the parent the fourth, the start time the 22nd.
+            guard fields.count > 19, let state = fields[0].first, let parent = pid_t(fields[1]), let startTime = UInt64(fields[19])
+            else { return nil }
             self.id = id
-            self.startTime = startTime
+            self.name = String(stat[stat.index(after: open)..<close])
             self.state = state
+            self.parent = parent
+            self.startTime = startTime
         }
     }
 
-    /// A zombie counts as dead: its parent may be slow to reap it.
-    static func isAlive(_ identity: Identity) -> Bool {
-        guard let now = read("/proc/\(identity.id)/stat").flatMap({ Identity(stat: String(decoding: $0, as: UTF8.self)) }) else {
+    static func isAlive(_ identity: Identity) throws(FileError) -> Bool {
+        guard let now = try self.identity(of: identity.id) else { return false }
+        return now.startTime == identity.startTime && now.isLive
+    }
+
+    /// Live processes whose environment holds all of the entries, as far as this user may look, and those that descend from
+    /// them or from `root` without that mark.
+    static func family(of root: pid_t?, withEnvironment entries: [String]) throws(FileError) -> [(process: Identity, isMarked: Bool)] {
+        var live: [pid_t: Identity] = [:]
+        for id in try ids() where id != getpid() {
+            if let process = try identity(of: id), process.isLive { live[id] = process }
+        }
+        let wanted = Set(entries.map { Array($0.utf8) })
+        var marked = Set<pid_t>()
+        for id in live.keys where try isMarked(id, wanted) { marked.insert(id) }
+        func descends(_ process: Identity) -> Bool {
+            var ancestor = process
+            // Bounded: a table read while processes come and go may hold a cycle.
+            for _ in 0..<64 {
+                if ancestor.id == root || marked.contains(ancestor.id) { return true }
+                guard let next = live[ancestor.parent] else { return false }
+                ancestor = next
+            }
             return false
         }
-        return now.startTime == identity.startTime && now.state != "Z" && now.state != "X"
-    }
-
-    /// Live processes whose environment holds all of the entries, as far as this user may look.
-    static func processes(withEnvironment entries: [String]) -> [(id: pid_t, name: String)] {
-        let wanted = Set(entries.map { Array($0.utf8) })
-        let own = getpid()
-        let ids = ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
-        return ids.compactMap { id in
-            guard id != own, let environment = read("/proc/\(id)/environ") else { return nil }
-            let held = environment.split(separator: 0).filter { wanted.contains(Array($0)) }
-            guard Set(held.map(Array.init)).count == wanted.count else { return nil }
-            let name = read("/proc/\(id)/comm").map { String(decoding: $0, as: UTF8.self).filter { $0 != "\n" } } ?? ""
-            return (id, name)
-        }
+        return live.values.filter { $0.id != root && descends($0) }.map { ($0, marked.contains($0.id)) }
     }
 
     static var hostName: String {
@@ -57,8 +70,29 @@ enum ProcessTable {
         }
     }
 
-    private static func read(_ path: String) -> [UInt8]? {
-        guard let data = try? Data(contentsOf: URL(filePath: path)) else { return nil }
-        return Array(data)
+    private static func identity(of id: pid_t) throws(FileError) -> Identity? {
+        try SmallFile.read("/proc/\(id)/stat").flatMap { Identity(stat: String(decoding: $0, as: UTF8.self)) }
+    }
+
+    private static func isMarked(_ id: pid_t, _ wanted: Set<[UInt8]>) throws(FileError) -> Bool {
+        do {
+            guard let environment = try SmallFile.read("/proc/\(id)/environ") else { return false }
+            return Set(environment.split(separator: 0).map(Array.init)).isSuperset(of: wanted)
+        } catch {
+            // A process that this user may not look into is none of ours.
+            guard error.code == EACCES || error.code == EPERM else { throw error }
+            return false
+        }
+    }
+
+    private static func ids() throws(FileError) -> [pid_t] {
+        guard let folder = opendir("/proc") else { throw FileError("read", "/proc", errno) }
+        defer { closedir(folder) }
+        var ids: [pid_t] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if let id = pid_t(name) { ids.append(id) }
+        }
+        return ids
     }
 }

@@ -16,10 +16,13 @@ package final class ExecutionService: Sendable {
     let broadcast = ChangeBroadcast()
     private let changes: AsyncStream<RunID>
     let environmentBuilder: EnvironmentBuilder
-    /// Digests of environments that wait to be built, one at a time.
-    private let buildQueue: AsyncStream<PythonEnvironment>
-    private let buildContinuation: AsyncStream<PythonEnvironment>.Continuation
+    let interpreterVersion = InterpreterVersion()
+    /// Before every short process that a request starts.
+    let processGate = Gate(limit: max(2, ProcessInfo.processInfo.activeProcessorCount), maximumWaiting: 64, patience: .seconds(60))
+    private let buildWake: AsyncStream<Void>
+    private let buildWaker: AsyncStream<Void>.Continuation
 
+    private static let buildRetryInterval = Duration.seconds(1)
     private static let broadcastInterval = Duration.seconds(10)
 
     /// - Parameter changes: runs of which something changed in the database, by any server.
@@ -31,7 +34,7 @@ package final class ExecutionService: Sendable {
         supervisor = RunSupervisor(storage: storage, backend: backend, configuration: configuration, logger: logger)
         environmentBuilder = EnvironmentBuilder(
             interpreter: configuration.interpreter, folder: "\(configuration.dataFolder)/environments")
-        (buildQueue, buildContinuation) = AsyncStream.makeStream(of: PythonEnvironment.self, bufferingPolicy: .bufferingOldest(1000))
+        (buildWake, buildWaker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Runs until its task is cancelled: the scheduler, the followers of runs, the builder of environments. The runs
@@ -74,23 +77,22 @@ package final class ExecutionService: Sendable {
         for await run in changes { broadcast.announce(run) }
     }
 
-    /// Builds what was asked for and what a crash left half-built.
+    /// Builds what was asked for and what a crash left half-built, one at a time and the oldest first.
     private func buildEnvironments() async {
-        await withDiscardingTaskGroup { group in
-            group.addTask { [self] in
-                while !Task.isCancelled {
-                    if let unfinished = try? await storage.buildingEnvironments() {
-                        for environment in unfinished { enqueueBuild(environment) }
-                        break
-                    }
-                    try? await Task.sleep(for: .seconds(1))
-                }
+        nudgeBuilder()
+        for await _ in buildWake {
+            do {
+                while let environment = try await storage.buildingEnvironments().first, !Task.isCancelled { await build(environment) }
+            } catch {
+                logger.warning("the environments to build cannot be read; trying again", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: Self.buildRetryInterval)
+                nudgeBuilder()
             }
-            for await environment in buildQueue { await build(environment) }
         }
     }
 
-    func enqueueBuild(_ environment: PythonEnvironment) { buildContinuation.yield(environment) }
+    /// An environment was stored as `building`.
+    func nudgeBuilder() { buildWaker.yield() }
 
     /// Gives what the database says as a `Problem`.
     func stored<T>(_ body: () async throws -> T) async throws(Problem) -> T {

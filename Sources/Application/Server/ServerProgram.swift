@@ -18,6 +18,8 @@ package enum ServerProgram {
         }
         // A client that goes away must not end the server.
         signal(SIGPIPE, SIG_IGN)
+        // Ranks and PEs inherit it: what they write is their users' alone.
+        umask(0o077)
         do {
             let configuration = try Configuration(file: command.config, environment: ProcessInfo.processInfo.environment)
             guard !command.checkConfig else {

@@ -40,11 +40,7 @@ package struct WeftServer: Sendable {
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let registry = PrometheusRegistry()
         MetricsSystem.bootstrap(registry)
-        do {
-            try FileManager.default.createDirectory(atPath: configuration.dataFolder, withIntermediateDirectories: true)
-        } catch {
-            throw StartFailure(.cannotCreate, "The data folder \(configuration.dataFolder) cannot be made: \(error.localizedDescription)")
-        }
+        try ProcessSetup.makePrivateFolder(configuration.dataFolder)
         let pool = ConnectionPool(conninfo: configuration.database.conninfo, size: configuration.database.poolSize)
         defer { pool.close() }
         let storage = Storage(pool: pool)
@@ -121,12 +117,13 @@ package struct WeftServer: Sendable {
         let (listening, isListening) = AsyncStream.makeStream(of: Void.self)
         let portFile = configuration.listen.portFile
         let host = configuration.listen.host
+        let connections = connectionLimit()
         let application = Application(
             router: router,
             server: .http1(configuration: .init(idleTimeout: .seconds(75))),
             configuration: .init(
                 address: .hostname(host, port: configuration.listen.port),
-                availableConnectionsDelegate: .maximum(configuration.limits.connections, logger: logger)),
+                availableConnectionsDelegate: .maximum(connections, logger: logger)),
             onServerRunning: { [logger] channel in
                 let port = channel.localAddress?.port ?? 0
                 logger.info("listening", metadata: ["host": "\(host)", "port": "\(port)"])
@@ -151,6 +148,18 @@ package struct WeftServer: Sendable {
         } catch {
             throw StartFailure(.software, "weftd ended: \(error)")
         }
+    }
+
+    private func connectionLimit() -> Int {
+        let asked = configuration.limits.connections
+        let descriptors = ProcessSetup.raiseDescriptorLimit()
+        let connections = ProcessSetup.connections(asked: asked, descriptors: descriptors)
+        if connections < asked {
+            logger.warning(
+                "limits.connections is \(asked), but \(descriptors) open files are allowed (ulimit -n): \(connections) connections are taken at a time."
+            )
+        }
+        return connections
     }
 
     /// Whole or not at all: who waits for the file never reads half of it.

@@ -74,6 +74,14 @@ extension Storage {
         try await pool.transaction(.repeatableRead) { connection in try connection.run(id, owner: principal?.restriction) }
     }
 
+    /// What a follower asks again and again: the run's state and the number of its latest attempt, whoever owns it.
+    package func state(of run: RunID) async throws -> (state: RunState, attempt: Int)? {
+        try await pool.run { connection in
+            let rows = try connection.query("SELECT state, attempt FROM run WHERE public_id = $1", [.uuid(run)])
+            return try rows.first.map { (state: try $0.name("state"), attempt: try $0.value("attempt")) }
+        }
+    }
+
     /// Newest first, without inputs and plans.
     ///
     /// - Parameters:

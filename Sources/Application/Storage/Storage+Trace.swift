@@ -7,113 +7,170 @@ extension Storage {
     /// Follows derivations from a datum, nearest first. A datum is derived from the input of the invocation that wrote it, from
     /// what its derivation records name, and, where a `postprocess` wrote it, from all that its instance consumed.
     ///
+    /// Each hop is a call of the database of its own, so that others come between; records are only ever added, so a trace of
+    /// a run that goes on still tells nothing that is not so.
+    ///
     /// - Parameters:
     ///   - depth: hops to follow.
     ///   - limit: data to find; four times as many links are looked at.
     /// - Returns: `nil` when the datum is not known.
+    /// - Throws: `Problem(.unavailable)` when other traces go on for too long.
     package func trace(_ datum: DatumReference, direction: TraceDirection, depth: Int, limit: Int = 10_000) async throws -> Trace? {
-        try await pool.transaction(.repeatableRead) { connection in
-            let layout = try connection.layout(of: datum.run, attempt: datum.attempt)
-            guard
-                try !connection.query("SELECT 1 FROM datum WHERE attempt = $1 AND datum = $2", [.int(layout.attempt), .datum(datum.datum)])
-                    .isEmpty
-            else { return nil }
-            // Each step looks up few rows among many by index; the planner, which cannot know how few, would read whole tables.
-            try connection.script("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off")
-            let walk = try connection.walk(from: datum.datum, direction, attempt: layout.attempt, depth: depth, limit: limit)
-            let rows = try connection.query(
-                "SELECT \(datumColumns) FROM datum WHERE attempt = $1 AND datum = ANY ($2)",
-                [.int(layout.attempt), .ints(walk.order.map { Int64($0.datum) })])
-            let records = try Dictionary(
-                rows.map { (try $0.datumID("datum"), try DatumRecord($0, run: datum.run, layout: layout)) },
-                uniquingKeysWith: { first, _ in first })
-            let steps = walk.order.compactMap { step -> TraceStep? in
-                // A link may name a datum whose own record was lost with its rank.
-                guard let record = records[step.datum] else { return nil }
-                let related = (walk.links[step.datum] ?? []).map { DatumReference(run: datum.run, attempt: datum.attempt, datum: $0) }
-                return TraceStep(depth: step.depth, datum: record, related: related)
-            }
-            return Trace(datum: datum, direction: direction, steps: steps, truncated: walk.truncated)
+        guard await traces.enter() else {
+            try Task.checkCancellation()
+            throw Problem(
+                .unavailable, "The server follows \(Self.tracesAtATime) traces at a time and others are before this one; try again.")
         }
+        defer { traces.leave() }
+        let layout: RunLayout? = try await pool.run { connection in
+            let layout = try connection.layout(of: datum.run, attempt: datum.attempt)
+            let found = try connection.query(
+                "SELECT 1 FROM datum WHERE attempt = $1 AND datum = $2", [.int(layout.attempt), .datum(datum.datum)])
+            return found.isEmpty ? nil : layout
+        }
+        guard let layout else { return nil }
+        let walk = try await walk(from: datum.datum, direction, attempt: layout.attempt, depth: depth, limit: limit)
+        let records = try await records(walk.order.map(\.datum), run: datum.run, layout)
+        let steps = walk.order.compactMap { step -> TraceStep? in
+            // A link may name a datum whose own record was lost with its rank.
+            guard let record = records[step.datum] else { return nil }
+            let related = (walk.links[step.datum] ?? []).map { DatumReference(run: datum.run, attempt: datum.attempt, datum: $0) }
+            return TraceStep(depth: step.depth, datum: record, related: related)
+        }
+        return Trace(datum: datum, direction: direction, steps: steps, truncated: walk.truncated)
     }
-}
 
-private struct Walk {
-    var order: [(datum: DatumID, depth: Int)]
-    /// What each datum was derived from, or what was derived from it.
-    var links: [DatumID: [DatumID]] = [:]
-    var truncated = false
-}
-
-extension Connection {
     /// Breadth first, a query for each level.
-    fileprivate func walk(from start: DatumID, _ direction: TraceDirection, attempt: Int64, depth: Int, limit: Int) throws -> Walk {
-        var walk = Walk(order: [(start, 0)])
-        var seen: Set<DatumID> = [start]
+    private func walk(from start: DatumID, _ direction: TraceDirection, attempt: Int64, depth: Int, limit: Int) async throws -> Walk {
+        var walk = Walk(from: start)
         var level = [start]
         var linksLeft = 4 * limit
         for hops in 1... {
-            let links = try query(direction.sql, [.int(attempt), .ints(level.map { Int64($0) }), .int(linksLeft + 1)])
+            let links = try await links(direction, of: level, attempt: attempt, limit: linksLeft + 1)
             if links.count > linksLeft { walk.truncated = true }
-            level = []
-            for row in links.prefix(linksLeft) {
-                let (origin, target) = (try row.datumID("origin"), try row.datumID("target"))
-                if walk.links[origin]?.contains(target) == true { continue }
-                walk.links[origin, default: []].append(target)
-                guard !seen.contains(target) else { continue }
-                if hops > depth || walk.order.count >= limit {
-                    walk.truncated = true
-                } else {
-                    seen.insert(target)
-                    walk.order.append((target, hops))
-                    level.append(target)
-                }
-            }
+            level = walk.add(links.prefix(linksLeft), hops: hops, depth: depth, limit: limit)
             linksLeft -= links.count
             if level.isEmpty || linksLeft <= 0 { break }
         }
         return walk
     }
+
+    private func links(_ direction: TraceDirection, of level: [DatumID], attempt: Int64, limit: Int) async throws -> [Link] {
+        let values: [PostgresValue] = [.int(attempt), .ints(level.map { Int64($0) }), .int(limit)]
+        return try await pool.transaction { connection in
+            try connection.preferIndexes()
+            return try connection.query(direction.sql, values).map {
+                Link(origin: try $0.datumID("origin"), target: try $0.datumID("target"))
+            }
+        }
+    }
+
+    private func records(_ data: [DatumID], run: RunID, _ layout: RunLayout) async throws -> [DatumID: DatumRecord] {
+        let batch = 2000
+        var records: [DatumID: DatumRecord] = [:]
+        for first in stride(from: 0, to: data.count, by: batch) {
+            let ids = data[first..<min(first + batch, data.count)].map { Int64($0) }
+            let found = try await pool.transaction { connection in
+                try connection.preferIndexes()
+                return try connection.query(
+                    "SELECT \(datumColumns) FROM datum WHERE attempt = $1 AND datum = ANY ($2)", [.int(layout.attempt), .ints(ids)]
+                ).map { try DatumRecord($0, run: run, layout: layout) }
+            }
+            for record in found where records[record.id.datum] == nil { records[record.id.datum] = record }
+        }
+        return records
+    }
+}
+
+private struct Link: Hashable {
+    var origin: DatumID
+    var target: DatumID
+}
+
+private struct Walk {
+    private(set) var order: [(datum: DatumID, depth: Int)]
+    /// What each datum was derived from, or what was derived from it.
+    private(set) var links: [DatumID: [DatumID]] = [:]
+    var truncated = false
+    private var seen: Set<DatumID>
+    private var linked: Set<Link> = []
+
+    init(from start: DatumID) {
+        order = [(start, 0)]
+        seen = [start]
+    }
+
+    /// - Returns: the data that are new.
+    mutating func add(_ found: some Sequence<Link>, hops: Int, depth: Int, limit: Int) -> [DatumID] {
+        var level: [DatumID] = []
+        for link in found where linked.insert(link).inserted {
+            links[link.origin, default: []].append(link.target)
+            guard !seen.contains(link.target) else { continue }
+            if hops > depth || order.count >= limit {
+                truncated = true
+            } else {
+                seen.insert(link.target)
+                order.append((link.target, hops))
+                level.append(link.target)
+            }
+        }
+        return level
+    }
+}
+
+extension Connection {
+    /// Until the end of the transaction: the planner, which does not know yet how much a run has just recorded, would read
+    /// whole tables.
+    fileprivate func preferIndexes() throws { try script("SET LOCAL enable_seqscan = off") }
 }
 
 extension TraceDirection {
     /// Links from the data in `$2`, at most `$3`.
+    ///
+    /// `LATERAL` with `OFFSET 0` has each step look up its rows by index, one step after the other; left to choose, the planner
+    /// pairs all of a level with all of a table.
     fileprivate var sql: String {
         switch self {
         case .back:
             """
             SELECT start.datum AS origin, call.input AS target
             FROM unnest($2::bigint[]) AS start (datum)
-            JOIN datum ON datum.attempt = $1 AND datum.datum = start.datum
-            JOIN invocation AS call ON call.attempt = $1 AND call.instance = datum.instance AND call.sequence = datum.invocation
-            WHERE call.input IS NOT NULL
+            CROSS JOIN LATERAL (SELECT instance, invocation FROM datum WHERE attempt = $1 AND datum = start.datum OFFSET 0) AS written
+            CROSS JOIN LATERAL (SELECT input FROM invocation WHERE attempt = $1 AND instance = written.instance
+                AND sequence = written.invocation AND input IS NOT NULL OFFSET 0) AS call
             UNION ALL
-            SELECT derivation.datum, derivation.source FROM unnest($2::bigint[]) AS start (datum)
-            JOIN derivation ON derivation.attempt = $1 AND derivation.datum = start.datum
+            SELECT start.datum, derived.source
+            FROM unnest($2::bigint[]) AS start (datum)
+            CROSS JOIN LATERAL (SELECT source FROM derivation WHERE attempt = $1 AND datum = start.datum OFFSET 0) AS derived
             UNION ALL
             SELECT start.datum, consumed.input
             FROM unnest($2::bigint[]) AS start (datum)
-            JOIN datum ON datum.attempt = $1 AND datum.datum = start.datum
-            JOIN invocation AS call ON call.attempt = $1 AND call.instance = datum.instance AND call.sequence = datum.invocation
-                AND call.kind = 2
-            JOIN invocation AS consumed ON consumed.attempt = $1 AND consumed.instance = call.instance AND consumed.input IS NOT NULL
+            CROSS JOIN LATERAL (SELECT instance, invocation FROM datum WHERE attempt = $1 AND datum = start.datum OFFSET 0) AS written
+            CROSS JOIN LATERAL (SELECT instance FROM invocation WHERE attempt = $1 AND instance = written.instance
+                AND sequence = written.invocation AND kind = 2 OFFSET 0) AS call
+            CROSS JOIN LATERAL (SELECT input FROM invocation WHERE attempt = $1 AND instance = call.instance
+                AND input IS NOT NULL OFFSET 0) AS consumed
             LIMIT $3
             """
         case .forward:
             """
             SELECT start.datum AS origin, written.datum AS target
             FROM unnest($2::bigint[]) AS start (datum)
-            JOIN invocation AS call ON call.attempt = $1 AND call.input = start.datum
-            JOIN datum AS written ON written.attempt = $1 AND written.instance = call.instance AND written.invocation = call.sequence
+            CROSS JOIN LATERAL (SELECT instance, sequence FROM invocation WHERE attempt = $1 AND input = start.datum OFFSET 0) AS call
+            CROSS JOIN LATERAL (SELECT datum FROM datum WHERE attempt = $1 AND instance = call.instance
+                AND invocation = call.sequence OFFSET 0) AS written
             UNION ALL
-            SELECT derivation.source, derivation.datum FROM unnest($2::bigint[]) AS start (datum)
-            JOIN derivation ON derivation.attempt = $1 AND derivation.source = start.datum
+            SELECT start.datum, derived.datum
+            FROM unnest($2::bigint[]) AS start (datum)
+            CROSS JOIN LATERAL (SELECT datum FROM derivation WHERE attempt = $1 AND source = start.datum OFFSET 0) AS derived
             UNION ALL
             SELECT start.datum, written.datum
             FROM unnest($2::bigint[]) AS start (datum)
-            JOIN invocation AS call ON call.attempt = $1 AND call.input = start.datum
-            JOIN invocation AS after ON after.attempt = $1 AND after.instance = call.instance AND after.kind = 2
-            JOIN datum AS written ON written.attempt = $1 AND written.instance = after.instance AND written.invocation = after.sequence
+            CROSS JOIN LATERAL (SELECT instance FROM invocation WHERE attempt = $1 AND input = start.datum OFFSET 0) AS call
+            CROSS JOIN LATERAL (SELECT instance, sequence FROM invocation WHERE attempt = $1 AND instance = call.instance
+                AND kind = 2 OFFSET 0) AS after
+            CROSS JOIN LATERAL (SELECT datum FROM datum WHERE attempt = $1 AND instance = after.instance
+                AND invocation = after.sequence OFFSET 0) AS written
             LIMIT $3
             """
         }

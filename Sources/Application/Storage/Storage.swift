@@ -9,9 +9,17 @@ package final class Storage: Sendable {
     /// NOTIFY channel whose payload is the id of a run of which something changed.
     package static let runChannel = "weft_run"
 
-    let pool: ConnectionPool
+    /// Traces that are followed at a time, so that they cannot take all connections.
+    package static let tracesAtATime = 2
 
-    package init(pool: ConnectionPool) { self.pool = pool }
+    let pool: ConnectionPool
+    let traces: Gate
+
+    /// - Parameter longestTraceWait: of a trace for the end of others.
+    package init(pool: ConnectionPool, longestTraceWait: Duration = .seconds(10)) {
+        self.pool = pool
+        traces = Gate(places: Self.tracesAtATime, queueLimit: 100, longestWait: longestTraceWait)
+    }
 
     /// Brings the schema up to date.
     package func migrate() async throws { try await pool.migrate(Self.migrations) }

@@ -41,7 +41,8 @@ package enum Decision: Sendable, Equatable {
     case wait(RunID, Pending)
 }
 
-/// Runs start in the order of their submission; one that does not fit holds back all behind it.
+/// Runs start in the order of their submission; one that does not fit holds back all behind it, unless it could not start
+/// even on the empty cluster.
 package enum FirstComeFirstServed {
     /// - Parameters:
     ///   - queue: oldest first.
@@ -58,6 +59,9 @@ package enum FirstComeFirstServed {
                 return .start(run.id)
             }
             position += 1
+            guard capacity.holds(need) else {
+                return .wait(run.id, Pending(reason: "can never start: " + excess(need: need, capacity: capacity), position: position))
+            }
             defer { head = head ?? run.id }
             let reason = head.map { "waits behind \($0): runs start in the order of submission" } ?? shortage(need: need, free: free)
             return .wait(run.id, Pending(reason: reason, position: position))
@@ -80,6 +84,13 @@ package enum FirstComeFirstServed {
                         + "ask for less or raise local.memory_mb"))
         }
         guard errors.isEmpty else { throw Problem(.invalid, "The run can never start here.", errors: errors) }
+    }
+
+    private static func excess(need: Capacity, capacity: Capacity) -> String {
+        var parts: [String] = []
+        if need.slots > capacity.slots { parts.append("needs \(need.slots) slots, the host declares \(capacity.slots)") }
+        if need.memory > capacity.memory { parts.append("needs \(need.memory) MiB of memory, the host declares \(capacity.memory) MiB") }
+        return parts.joined(separator: "; ")
     }
 
     private static func shortage(need: Capacity, free: Capacity) -> String {

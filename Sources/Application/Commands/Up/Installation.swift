@@ -17,9 +17,8 @@ struct Installation: Sendable {
         let progress = Progress()
         let program = try ServerProcess.findProgram()
         let postgres = try PrivatePostgres(in: folder, programs: postgresBin ?? earlier?.postgresBin)
-        let startedPostgres = try await postgres.start { progress.step($0) }
-
         if let server = ServerProcess.running(in: folder) {
+            _ = try await postgres.start { progress.step($0) }
             try await server.waitUntilReady(in: folder, seconds: Self.readySeconds)
             try await writeContexts(server)
             progress.step("Weft runs already at \(server.address) (process \(server.process.pid))")
@@ -27,10 +26,12 @@ struct Installation: Sendable {
             if let slots, slots != earlier?.slots { progress.step("to give it \(slots) slots: weft down, then weft up") }
             return
         }
+        // A port that is taken is told before there is a cluster.
+        let settings = UpSettings(
+            port: try choosePort(asked: port, earlier: earlier?.port), slots: slots ?? earlier?.slots,
+            postgresBin: postgresBin ?? earlier?.postgresBin)
+        let startedPostgres = try await postgres.start { progress.step($0) }
         do {
-            let settings = UpSettings(
-                port: try choosePort(asked: port, earlier: earlier?.port), slots: slots ?? earlier?.slots,
-                postgresBin: postgresBin ?? earlier?.postgresBin)
             let server = try await startServer(program, settings, postgres, progress)
             progress.step("Weft is up at \(server.address)")
         } catch {
@@ -43,7 +44,7 @@ struct Installation: Sendable {
         _ program: String, _ settings: UpSettings, _ postgres: PrivatePostgres, _ progress: Progress
     ) async throws -> ServerProcess {
         let issuer = try LocalIssuer.create(in: folder.issuer, issuer: LocalToken.issuer, audience: LocalToken.audience)
-        try makeFolder(folder.server, mode: 0o755)
+        try makeFolder(folder.server, mode: 0o700)
         let configuration = ServerConfiguration(
             port: settings.port, database: postgres.connectionString, dataFolder: folder.server, jwks: issuer.jwksPath,
             slots: settings.slots)
@@ -89,7 +90,7 @@ struct Installation: Sendable {
             try await server.stop(in: folder)
             ran = true
         }
-        unlink(folder.serverProcess)
+        ServerProcess.forgetEnded(in: folder)
         if access(folder.postgres, F_OK) == 0 {
             let postgres = try PrivatePostgres(in: folder, programs: rememberedPrograms)
             if postgres.postmasterRuns {

@@ -14,9 +14,20 @@ struct ServerProcess: Codable, Sendable, Equatable {
 
     /// The one that `weft up` started and that still runs.
     static func running(in folder: DataFolder) -> ServerProcess? {
-        guard let text = PrivateFile.read(folder.serverProcess), let found = try? WireJSON.decode(ServerProcess.self, from: text.utf8)
-        else { return nil }
-        return found.process.isRunning ? found : nil
+        recorded(in: folder).flatMap { $0.process.isRunning ? $0 : nil }
+    }
+
+    private static func recorded(in folder: DataFolder) -> ServerProcess? {
+        PrivateFile.read(folder.serverProcess).flatMap { try? WireJSON.decode(ServerProcess.self, from: $0.utf8) }
+    }
+
+    /// Removes the record of a server that has ended. One that cannot be read may be that of a server that runs, and stays.
+    static func forgetEnded(in folder: DataFolder) {
+        if let server = recorded(in: folder) {
+            if !server.process.isRunning { unlink(folder.serverProcess) }
+        } else if access(folder.serverProcess, F_OK) == 0 {
+            StandardStreams.chatter("'\(folder.serverProcess)' cannot be read: if a weftd of this folder still runs, end it by hand.")
+        }
     }
 
     /// Starts `weftd` in a session of its own, so that neither the terminal's end nor its Ctrl-C reaches it.

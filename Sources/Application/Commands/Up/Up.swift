@@ -30,6 +30,9 @@ struct Up: AsyncParsableCommand {
 
     func run() async throws {
         let folder = options.folder
+        if geteuid() == 0 {
+            StandardStreams.chatter("warning: as root, all graphs run as root too. Use an account of its own where others submit.")
+        }
         try makeFolder(folder.path, mode: geteuid() == 0 ? 0o711 : 0o700)
         let lock = try FolderLock(folder)
         try await Installation(folder: folder).start(port: port, slots: slots, postgresBin: postgresBin)

@@ -18,12 +18,17 @@ struct EnvironmentBuilder: Sendable {
     func isReady(_ digest: String) -> Bool { Files.exists(folder(of: digest) + "/.weft-complete") }
     func log(of digest: String) -> String { Files.readText("\(folder)/\(digest).log", last: Self.maximumLog) }
 
-    /// SHA-256 (hex) of the interpreter's version and the requirements without comments, blank lines and order.
+    /// SHA-256 (hex) of the interpreter's version and the requirements, where possible without comments and blank lines.
     static func digest(requirements: String, version: String) -> String {
-        let lines = requirements.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-            .filter { !$0.isEmpty && !$0.hasPrefix("#") }.sorted()
-        let text = ([version] + lines).joined(separator: "\n")
-        return SHA256.hash(data: Data(text.utf8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        // In plain text these mean nothing to pip. They do after a line that "\" continues, and other characters may end
+        // a line or name an encoding: then every byte counts.
+        let isPlain = requirements.utf8.allSatisfy { (0x20..<0x7f).contains($0) && $0 != 0x5c || [0x09, 0x0a, 0x0d].contains($0) }
+        let lines =
+            isPlain
+            ? requirements.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+                .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+            : [requirements]
+        return SHA256.hash(data: Data(([version] + lines).joined(separator: "\n").utf8)).hexadecimal
     }
 
     /// - Throws: `Problem` when the interpreter cannot be started.

@@ -14,15 +14,26 @@ extension ExecutionService {
             throw Problem(.invalid, "The requirements are too long.", errors: [.init("/requirements", "more than 64 KiB")])
         }
         let version: String
-        do { version = try await environmentBuilder.interpreterVersion() } catch let problem as Problem { throw problem } catch {
+        do {
+            version = try await interpreterVersion.of(configuration.interpreter) {
+                try await processGate.pass { try await environmentBuilder.interpreterVersion() }
+            }
+        } catch let problem as Problem { throw problem } catch {
             throw Problem(.unavailable, "The environments folder \(environmentBuilder.folder) cannot be used: \(error)")
         }
         let digest = EnvironmentBuilder.digest(requirements: request.requirements, version: version)
         let claim = try await stored {
             try await storage.requestEnvironment(digest: digest, requirements: request.requirements)
         }
-        if claim.mustBuild { enqueueBuild(claim.environment) }
-        return withCurrentLog(claim.environment)
+        var environment = claim.environment
+        // The database may outlive the folder: a backup was restored, or the data folder is another one.
+        let isLost = environment.state == .ready && !environmentBuilder.isReady(digest)
+        if isLost {
+            try await stored { try await storage.updateEnvironment(digest: digest, state: .building, log: "") }
+            environment.state = .building
+        }
+        if claim.mustBuild || isLost { nudgeBuilder() }
+        return withCurrentLog(environment)
     }
 
     package func environment(_ digest: String) async throws(Problem) -> PythonEnvironment {
@@ -41,7 +52,14 @@ extension ExecutionService {
         guard let environment else { return configuration.interpreter }
         let known = try await self.environment(environment)
         switch known.state {
-        case .ready: return environmentBuilder.interpreter(of: environment)
+        case .ready:
+            guard environmentBuilder.isReady(environment) else {
+                throw Problem(
+                    .conflict,
+                    "The files of the environment \(environment) are gone: POST its requirements to /api/v1/environments again "
+                        + "(or register the graph with --requirements again) and wait until it is ready.")
+            }
+            return environmentBuilder.interpreter(of: environment)
         case .building:
             throw Problem(.conflict, "The environment \(environment) is being built; register the graph once it is ready.")
         case .failed:

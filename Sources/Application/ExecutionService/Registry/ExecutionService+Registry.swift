@@ -22,7 +22,9 @@ extension ExecutionService {
             folder: "\(configuration.dataFolder)/modules")
         let module: ModuleLoader.LoadedModule
         do {
-            module = try await loader.load(filename: registration.filename, source: registration.source, attribute: registration.attribute)
+            module = try await processGate.pass {
+                try await loader.load(filename: registration.filename, source: registration.source, attribute: registration.attribute)
+            }
         } catch let problem as Problem {
             throw problem
         } catch {
@@ -78,26 +80,28 @@ extension ExecutionService {
         switch format {
         case .text: return graph.text
         case .dot: return graph.dot(title: "\(registered.reference)")
-        case .svg: return try await svg(graph.dot(title: "\(registered.reference)"))
+        case .svg:
+            let dot = graph.dot(title: "\(registered.reference)")
+            do { return try await processGate.pass { try await svg(dot) } } catch let problem as Problem { throw problem } catch {
+                throw Problem(.internalError, "The graph could not be drawn: \(error)")
+            }
         }
     }
 
-    private func svg(_ dot: String) async throws(Problem) -> String {
+    private func svg(_ dot: String) async throws -> String {
         let folder = "\(configuration.dataFolder)/modules/draw-\(UUID().uuidString.lowercased())"
         defer { Files.remove(folder) }
-        do {
-            try Files.makeFolder(folder)
-            try Files.write(dot.utf8, to: folder + "/graph.dot")
-            switch try await Shell(seconds: 20, folder: folder).run("exec dot -Tsvg graph.dot > graph.svg 2> error", []) {
-            case 0: return Files.readText(folder + "/graph.svg", last: 16 << 20)
-            case 127: throw Problem(.unavailable, "The server has no Graphviz (apt install graphviz); the formats text and dot need none.")
-            case let status:
-                throw Problem(.internalError, "dot ended with status \(status): \(Files.readText(folder + "/error", last: 500))")
-            }
-        } catch let problem as Problem {
-            throw problem
-        } catch {
-            throw Problem(.internalError, "The graph could not be drawn: \(error)")
+        try Files.makeFolder(folder)
+        try Files.write(dot.utf8, to: folder + "/graph.dot")
+        let script = """
+            ulimit -v \(configuration.registrationMemoryMB << 10) -c 0
+            exec dot -Tsvg graph.dot > graph.svg 2> error
+            """
+        switch try await Shell(seconds: 20, folder: folder).run(script, []) {
+        case 0: return Files.readText(folder + "/graph.svg", last: 16 << 20)
+        case 127: throw Problem(.unavailable, "The server has no Graphviz (apt install graphviz); the formats text and dot need none.")
+        case let status:
+            throw Problem(.internalError, "dot ended with status \(status): \(Files.readText(folder + "/error", last: 500))")
         }
     }
 

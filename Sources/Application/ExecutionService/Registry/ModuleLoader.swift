@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Backends
 import Foundation
 import PythonPackage
 import WorkflowModel
@@ -49,12 +50,13 @@ struct ModuleLoader: Sendable {
         let status = try await shell.run(script, arguments)
         let output = Files.readText(folder + "/output", last: 4000)
 
-        guard status == 0 || Files.read(folder + "/report")?.isEmpty == false else {
+        let bytes = try SmallFile.read(folder + "/report") ?? []
+        guard status == 0 || !bytes.isEmpty else {
             throw Problem(.invalid, Self.explain(status: status, filename: filename, loader: self, output: output))
         }
         let report: Report
         do {
-            report = try WireJSON.decode(Report.self, from: Files.read(folder + "/report") ?? [])
+            report = try WireJSON.decode(Report.self, from: bytes)
         } catch {
             throw Problem(.invalid, "\(filename) was loaded, but its graph could not be read: \(error). It printed: \(output)")
         }

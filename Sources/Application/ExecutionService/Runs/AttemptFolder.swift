@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Backends
 import Foundation
 import WorkflowModel
 
@@ -13,9 +14,9 @@ enum AttemptFolder {
     }
 
     /// What the ranks say went wrong: the earliest of their reports. A later one tells of a consequence.
-    static func firstFailure(_ folder: RunFolder, ranks: Int) -> FailureReport? {
-        (0..<ranks).compactMap { rank -> FailureReport? in
-            guard let bytes = Files.read(folder.failure(rank: rank)),
+    static func firstFailure(_ folder: RunFolder, ranks: Int) throws -> FailureReport? {
+        try (0..<ranks).compactMap { rank -> FailureReport? in
+            guard let bytes = try SmallFile.read(folder.failure(rank: rank)),
                 bytes.contains(where: { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\n") && $0 != 0 })
             else { return nil }
             return try? WireJSON.decode(FailureReport.self, from: bytes)

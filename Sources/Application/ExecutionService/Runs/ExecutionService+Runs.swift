@@ -109,6 +109,7 @@ extension ExecutionService {
     /// Queues another attempt of a run that failed or was cancelled.
     package func retry(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
         let before = try await run(id, for: principal)
+        try FirstComeFirstServed.checkFits(before.resources, capacity: supervisor.capacity)
         guard try await stored({ try await storage.retry(id, at: Date()) }) != nil else {
             throw Problem(.conflict, "\(id) is \(before.state.rawValue); only a run that failed or was cancelled can be retried.")
         }
@@ -120,7 +121,13 @@ extension ExecutionService {
     package func logs(_ id: RunID, attempt: Int?, rank: Int?, after sequence: Int64, limit: Int, for principal: Principal)
         async throws(Problem) -> [LogLine]
     {
-        let number = try await attemptNumber(attempt, of: id, for: principal)
+        let run = try await run(id, for: principal)
+        let number = try attemptNumber(attempt, of: run)
+        let ranks = run.resources.ranks
+        if let rank, !(0..<ranks).contains(rank) {
+            let range = ranks == 1 ? "rank 0 only" : "ranks 0-\(ranks - 1)"
+            throw Problem(.invalid, "\(id) has no rank \(rank).", errors: [.init("rank", "is \(rank); the run has \(range)")])
+        }
         return try await stored { try await storage.logs(id, attempt: number, rank: rank, after: sequence, limit: limit) }
     }
 
@@ -131,9 +138,14 @@ extension ExecutionService {
 
     /// The attempt asked for, or the latest, of a run that the caller may see.
     func attemptNumber(_ attempt: Int?, of id: RunID, for principal: Principal) async throws(Problem) -> Int {
-        let attempts = try await run(id, for: principal).attempts
+        try attemptNumber(attempt, of: try await run(id, for: principal))
+    }
+
+    private func attemptNumber(_ attempt: Int?, of run: Run) throws(Problem) -> Int {
+        let attempts = run.attempts
         guard let number = attempt ?? attempts.last?.number, attempts.contains(where: { $0.number == number }) else {
-            throw Problem(.notFound, "\(id) has \(attempts.count) attempt\(attempts.count == 1 ? "" : "s"), not attempt \(attempt ?? 1).")
+            throw Problem(
+                .notFound, "\(run.id) has \(attempts.count) attempt\(attempts.count == 1 ? "" : "s"), not attempt \(attempt ?? 1).")
         }
         return number
     }

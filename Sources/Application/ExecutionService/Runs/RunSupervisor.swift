@@ -16,8 +16,6 @@ final class RunSupervisor: Sendable {
     private static let pollInterval = Duration.milliseconds(100)
     private static let retryInterval = Duration.seconds(1)
     private static let queueDepth = 10_000
-    /// How long ranks may take to end by themselves, before their processes are killed.
-    private static let grace = Duration.seconds(2)
 
     private let storage: Storage
     private let backend: any Backend
@@ -97,12 +95,14 @@ final class RunSupervisor: Sendable {
         while !Task.isCancelled {
             do {
                 if follower == nil { follower = try await begin(attempt) }
-                guard var current = follower else { return }
-                let ended = try await current.step()
-                follower = current
-                if ended { return }
-                try? await Task.sleep(for: Self.pollInterval)
+                guard let progress = try await follower?.step() else { return }
+                switch progress {
+                case .busy: await Task.yield()
+                case .idle: try? await Task.sleep(for: Self.pollInterval)
+                case .ended: return
+                }
             } catch {
+                guard !Task.isCancelled else { return }
                 logger.warning("run cannot be followed; trying again", metadata: ["run": "\(attempt.run)", "error": "\(error)"])
                 // What was read but not stored is read again.
                 follower = nil
@@ -126,8 +126,7 @@ final class RunSupervisor: Sendable {
         }
         return AttemptFollower(
             storage: storage, backend: backend, logger: logger, document: document, interpreter: interpreter(for: document),
-            launch: Launch(run: attempt.run, attempt: attempt.attempt, ranks: document.plan.ranks, folder: folder), tails: tails,
-            grace: Self.grace)
+            launch: Launch(run: attempt.run, attempt: attempt.attempt, ranks: document.plan.ranks, folder: folder), tails: tails)
     }
 
     private func interpreter(for document: StoredDocument) -> String {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Backends
 import Foundation
+import Glibc
 
 /// The few file operations that the use cases need. Paths are absolute.
 enum Files {
-    static func makeFolder(_ path: String) throws {
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
+    static func makeFolder(_ path: String) throws { try SmallFile.makeFolder(path) }
 
     static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
 
@@ -22,10 +22,8 @@ enum Files {
 
     /// Whole or not at all: another process never sees half of it.
     static func write(_ bytes: some Sequence<UInt8>, to path: String) throws {
-        try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+        try SmallFile.write(bytes, to: path)
     }
-
-    static func read(_ path: String) -> [UInt8]? { (try? Data(contentsOf: URL(filePath: path))).map(Array.init) }
 
     static func readText(_ path: String, last limit: Int) -> String {
         guard let handle = FileHandle(forReadingAtPath: path), let size = try? handle.seekToEnd() else { return "" }
@@ -35,10 +33,20 @@ enum Files {
     }
 
     /// At most `limit` bytes from `offset` on; empty when the file does not reach so far or does not exist.
-    static func read(_ path: String, from offset: Int64, limit: Int) throws -> [UInt8] {
-        guard let handle = FileHandle(forReadingAtPath: path) else { return [] }
-        defer { try? handle.close() }
-        try handle.seek(toOffset: UInt64(offset))
-        return Array(try handle.read(upToCount: limit) ?? Data())
+    static func read(_ path: String, from offset: Int64, limit: Int) throws(FileError) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else {
+            if errno == ENOENT { return [] }
+            throw FileError("read", path, errno)
+        }
+        defer { close(file) }
+        var code: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            let result = pread(file, buffer.baseAddress, limit, off_t(offset))
+            if result < 0 { code = errno }
+            count = max(0, result)
+        }
+        guard code == 0 || code == EINTR else { throw FileError("read", path, code) }
+        return bytes
     }
 }

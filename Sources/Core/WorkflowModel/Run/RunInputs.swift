@@ -20,8 +20,10 @@ extension SourceInput: Codable {
         let container = try decoder.singleValueContainer()
         if let count = try? container.decode(Int.self) {
             self = .count(count)
+        } else if let items = try? container.decode([JSONValue].self) {
+            self = .items(items)
         } else {
-            self = .items(try container.decode([JSONValue].self))
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "must be an array of items or a count")
         }
     }
 
