@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Glibc
 package import WorkflowModel
 
 /// A whole Weft of its own: private PostgreSQL, server, local issuer, all started with `weft up` in a temporary folder.
@@ -22,8 +23,29 @@ package final class Installation: Sendable {
     private init(arguments: [String]) {
         // Short, since a Unix socket's path is.
         folder = "/tmp/weft-\(UUID().uuidString.prefix(8).lowercased())"
-        port = Int.random(in: 20000..<50000)
+        port = Self.freePort()
         self.arguments = arguments
+    }
+
+    /// Below the range from which the system gives ports to whoever asks for any.
+    private static func freePort() -> Int {
+        let candidates = (0..<100).map { _ in Int.random(in: 20000..<32000) }
+        return candidates.first(where: isFree) ?? candidates[0]
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
     }
 
     package var url: String { "http://127.0.0.1:\(port)" }
