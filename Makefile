@@ -9,7 +9,7 @@ SWIFT_SOURCES := Package.swift Sources Tests
 STATIC := --static-swift-stdlib --scratch-path .build-static
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release install test demo lint fmt clean
+.PHONY: help setup build release install test demo bench bench-engine lint fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,12 @@ demo: ## Set up, build, and run the seismology example on 4 ranks
 
 test: ## Set up, build, and run all tests
 	scripts/test.sh
+
+bench: bench-engine ## Measure Weft against its peer (docs/benchmarks.md); BENCH="--short" looks at results only
+
+bench-engine:
+	[ -n "$$WEFT_PROGRAMS" ] || for product in weft weft-rank; do swift build -c release --product $$product || exit; done
+	python3 bench/engine.py $(BENCH)
 
 build: ## Build everything for debugging
 	swift build

@@ -86,14 +86,17 @@ let package = Package(
         target(.core, "StreamEngine", ["WorkflowModel", collections]),
         target(.core, "Scheduling", ["WorkflowModel"]),
         target(.core, "Provenance", ["WorkflowModel"]),
+        target(.core, "NativeElements", ["WorkflowModel"]),
+        target(.core, "GraphFormats", ["WorkflowModel", "NativeElements", yams]),
 
         // Adapters: one part of the outside world each.
         target(.adapters, "Postgres", ["CPostgres"]),
         target(.adapters, "HTTPClient", ["CNetwork"]),
         target(.adapters, "Identity", ["WorkflowModel", "HTTPClient", jwt, crypto]),
         target(.adapters, "Telemetry", ["WorkflowModel", coreMetrics, logging]),
-        target(.adapters, "MPITransport", ["CMPI", "StreamEngine"]),
+        target(.adapters, "MPITransport", ["CMPI", "CPosix", "StreamEngine"]),
         target(.adapters, "PythonHost", ["CPosix", "StreamEngine", "WorkflowModel"]),
+        target(.adapters, "NativeHost", ["CPosix", "NativeElements", "Provenance", "StreamEngine", "WorkflowModel"]),
         target(.adapters, "Backends", ["WorkflowModel", "CPosix", "HTTPClient"]),
         target(
             .adapters, "PythonPackage", path: "python", exclude: ["tests", "pyproject.toml", "README.md"],
@@ -101,17 +104,28 @@ let package = Package(
             resources: [
                 .embedInCode("weft/__init__.py"), .embedInCode("weft/elements.py"), .embedInCode("weft/graph.py"),
                 .embedInCode("weft/compat.py"), .embedInCode("weft/hashing.py"), .embedInCode("weft/records.py"),
-                .embedInCode("weft/loader.py"), .embedInCode("weft/worker.py"),
+                .embedInCode("weft/loader.py"), .embedInCode("weft/worker.py"), .embedInCode("weft/channel.py"),
+                .embedInCode("weft/chunks.py"), .embedInCode("weft/outbox.py"), .embedInCode("weft/stage.py"),
+                .embedInCode("weft/nursery.py"), .embedInCode("weft/aggregates.py"), .embedInCode("weft/command.py"),
+                .embedInCode("weft/documents.py"), .embedInCode("weft/drawing.py"), .embedInCode("weft/monitoring.py"),
+                .embedInCode("weft/native.py"), .embedInCode("weft/provenance.py"), .embedInCode("weft/simple.py"),
+                .embedInCode("weft/testing_elements.py"), .embedInCode("weft/utilities.py"), .embedInCode("weft/arena.py"),
+                .embedInCode("weft/chains.py"), .embedInCode("weft/failures.py"), .embedInCode("weft/hosts.py"),
+                .embedInCode("weft/policy.py"), .embedInCode("weft/printing.py"), .embedInCode("weft/profile.py"),
+                .embedInCode("weft/recorder.py"), .embedInCode("weft/values.py"), .embedInCode("weft/watch.py"),
             ]),
 
         // Application: use cases, their storage and their faces.
         target(
             .application, "Storage", ["Postgres", "WorkflowModel", "Provenance"],
-            resources: [.embedInCode("Migrations/0001-initial.sql")]),
+            resources: [
+                .embedInCode("Migrations/0001-initial.sql"), .embedInCode("Migrations/0002-runs-of-calls.sql"),
+                .embedInCode("Migrations/0003-applications.sql"), .embedInCode("Migrations/0004-resumed-attempts.sql"),
+            ]),
         target(
             .application, "ExecutionService",
             [
-                "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "Backends", "PythonPackage", subprocess,
+                "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage", subprocess,
                 logging, metrics, crypto,
             ]),
         target(
@@ -126,10 +140,13 @@ let package = Package(
             ]),
         target(
             .application, "RankRuntime",
-            ["WorkflowModel", "StreamEngine", "Provenance", "MPITransport", "PythonHost", "CPosix"]),
+            ["WorkflowModel", "StreamEngine", "Provenance", "MPITransport", "PythonHost", "NativeHost", "CPosix", collections, crypto]),
         target(
             .application, "Commands",
-            ["WorkflowModel", "HTTPClient", "Identity", argumentParser, subprocess]),
+            [
+                "WorkflowModel", "Planning", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends", "PythonPackage", "CPosix",
+                argumentParser, subprocess,
+            ]),
 
         // Programs: an `@main` each and nothing else.
         target(.programs, "weftd", ["Server"]),
@@ -146,6 +163,10 @@ let package = Package(
         tests("StreamEngineTests", ["StreamEngine", "WorkflowModel"]),
         tests("SchedulingTests", ["Scheduling", "WorkflowModel"]),
         tests("ProvenanceTests", ["Provenance", "WorkflowModel"]),
+        tests("NativeElementsTests", ["NativeElements", "WorkflowModel"]),
+        tests("GraphFormatsTests", ["GraphFormats", "NativeElements", "WorkflowModel"]),
+        tests("NativeHostTests", ["NativeHost", "NativeElements", "Provenance", "StreamEngine", "WorkflowModel"]),
+        tests("MPITransportTests", ["MPITransport", "CPosix", "StreamEngine"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("IdentityTests", ["Identity", "WorkflowModel", "HTTPClient", "TestSupport", jwt, crypto]),
         tests("TelemetryTests", ["Telemetry", "WorkflowModel", coreMetrics, logging]),
@@ -156,7 +177,7 @@ let package = Package(
         tests("ExecutionServiceTests", ["ExecutionService", "WorkflowModel"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
-        tests("CommandsTests", ["Commands", "WorkflowModel"]),
+        tests("CommandsTests", ["Commands", "Provenance", "WorkflowModel"]),
         tests(
             "IntegrationTests", ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", crypto, "weftd", "weft", "weft-rank"],
             exclude: ["Workflows"]),

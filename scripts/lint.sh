@@ -16,7 +16,7 @@ report() {
 }
 
 code_files() {
-    find Package.swift Sources Tests python scripts workflows deploy .ci -type f \
+    find Package.swift Sources Tests python scripts workflows bench deploy .ci -type f \
         \( -name '*.swift' -o -name '*.py' -o -name '*.sh' -o -name '*.c' -o -name '*.h' -o -name '*.sql' -o -path '.ci/*' \) \
         -not -path '*/__pycache__/*'
 }

@@ -36,8 +36,8 @@ export WEFT_PROGRAMS
 begin "Swift tests"
 attempt swift swift test --skip-build
 
-begin "Python tests and examples"
-attempt python .venv/bin/python -m pytest -q -p no:cacheprovider python/tests workflows
+begin "Python tests, examples and random graphs"
+attempt python .venv/bin/python -m pytest -q -p no:cacheprovider python/tests workflows bench Tests/RandomGraphs
 
 print_times
 swift_passed=$(swift_count)

@@ -14,31 +14,38 @@ import Testing
         "StreamEngine": ["WorkflowModel"],
         "Scheduling": ["WorkflowModel"],
         "Provenance": ["WorkflowModel"],
+        "NativeElements": ["WorkflowModel"],
+        "GraphFormats": ["WorkflowModel", "NativeElements"],
 
         "Postgres": ["CPostgres"],
         "HTTPClient": ["CNetwork"],
         "Identity": ["WorkflowModel", "HTTPClient"],
         "Telemetry": ["WorkflowModel"],
-        "MPITransport": ["CMPI", "StreamEngine", "WorkflowModel"],
+        "MPITransport": ["CMPI", "CPosix", "StreamEngine", "WorkflowModel"],
         "PythonHost": ["CPosix", "StreamEngine", "WorkflowModel"],
+        "NativeHost": ["CPosix", "NativeElements", "Provenance", "StreamEngine", "WorkflowModel"],
         "Backends": ["CPosix", "WorkflowModel", "HTTPClient"],
         "PythonPackage": [],
 
         "Storage": ["Postgres", "WorkflowModel", "Provenance"],
-        "ExecutionService": ["Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "Backends", "PythonPackage"],
+        "ExecutionService": [
+            "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage",
+        ],
         "HTTPAPI": ["ExecutionService", "WorkflowModel", "Identity", "Telemetry"],
         "Server": [
             "HTTPAPI", "ExecutionService", "Storage", "Postgres", "Identity", "HTTPClient", "Telemetry", "Backends", "WorkflowModel",
         ],
-        "RankRuntime": ["WorkflowModel", "StreamEngine", "Provenance", "MPITransport", "PythonHost", "CPosix"],
-        "Commands": ["WorkflowModel", "HTTPClient", "Identity"],
+        "RankRuntime": ["WorkflowModel", "StreamEngine", "Provenance", "MPITransport", "PythonHost", "NativeHost", "CPosix"],
+        "Commands": [
+            "WorkflowModel", "Planning", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends", "PythonPackage", "CPosix",
+        ],
 
         "weftd": ["Server"], "weft": ["Commands"], "weft-rank": ["RankRuntime"],
     ]
 
     /// The core may use these modules and nothing that does I/O, reads a clock or starts a thread.
-    static let pureImports: Set<String> = ["FoundationEssentials", "DequeModule", "WorkflowModel"]
-    static let core = ["WorkflowModel", "Planning", "StreamEngine", "Scheduling", "Provenance"]
+    static let pureImports: Set<String> = ["FoundationEssentials", "DequeModule", "WorkflowModel", "NativeElements", "Yams"]
+    static let core = ["WorkflowModel", "Planning", "StreamEngine", "Scheduling", "Provenance", "NativeElements", "GraphFormats"]
 
     /// Names in the pure modules that would reach the outside world through FoundationEssentials.
     static let impureNames = [

@@ -16,17 +16,31 @@ struct ArgumentTests {
         let submit = try parse(
             #"run submit demo/count@2 -d {"Read":[{"input":1}]} -n 4 --layout spread --memory 512 --name x"#, as: RunSubmit.self)
         #expect(
-            try submit.demand.request()
+            try submit.demand.request(for: #require(submit.demand.graph))
                 == RunRequest(
                     graph: Reference("demo/count@2"), inputs: .byElement(["Read": .items([["input": 1]])]), ranks: 4, layout: .spread,
                     memoryPerRank: 512, name: "x"))
-        #expect(try parse("run submit demo/count -i 7", as: RunSubmit.self).demand.request().inputs == .iterations(7))
-        #expect(try parse("plan demo/count --ranks 3", as: PlanCommand.self).demand.request(dryRun: true).dryRun == true)
+        #expect(try parse("run submit demo/count -i 7", as: RunSubmit.self).demand.inputs.read() == .iterations(7))
+        #expect(try parse("plan demo/count --ranks 3", as: PlanCommand.self).demand.placing.ranks == 3)
+    }
+
+    @Test func submitTakesAProgramAndItsArguments() throws {
+        let submit = try parse("run submit --mpi ./a.out -n 8 --name x -- -v 3 file", as: RunSubmit.self)
+        #expect(submit.demand.graph == nil && submit.demand.application.program == "./a.out")
+        let graph = try Reference("anna/a.out")
+        #expect(
+            try submit.demand.request(for: graph, dryRun: true)
+                == RunRequest(graph: graph, arguments: ["-v", "3", "file"], ranks: 8, name: "x", dryRun: true))
+        #expect(try parse("plan --mpi a.out", as: PlanCommand.self).demand.request(for: graph).arguments == nil)
+        #expect(try parse("run submit anna/a.out -- 3", as: RunSubmit.self).demand.application.arguments == ["3"])
     }
 
     @Test(arguments: [
         "run submit", "run submit noslash", "run submit demo/x -n 0", "run submit demo/x -d {", "run submit demo/x -d 1 -i 2",
-        "run list --state asleep", "run list --limit -1", "up --port 70000", "up --slots 0", "nonsense", "graph draw a/b --format png",
+        "run submit demo/x --mpi a.out", "run submit --mpi a.out demo/x", "plan --mpi",
+        "try", "try a.py b.py",
+        "try a.py --profile b.csv", "try a.py -n 0", "try a.py -i 1 -d 1", "try a.py --time-limit 0", "run list --state asleep",
+        "run list --limit -1", "up --port 70000", "up --slots 0", "nonsense", "graph draw a/b --format png",
         "prov trace run_x --back --forward", "prov trace x --depth 0",
     ])
     func wrongUsageExitsWithTwo(words: String) {
@@ -38,6 +52,13 @@ struct ArgumentTests {
                 throw error
             }
         }
+    }
+
+    @Test func tryTakesDispel4pysInputs() throws {
+        let trial = try parse(#"try flow.py -d {"Read":2} -n 3 --layout spread --graph main --profile costs.json -o json"#, as: Try.self)
+        #expect(try trial.inputs.read() == .byElement(["Read": .count(2)]))
+        #expect(trial.file == "flow.py" && trial.profileFile == "costs.json" && trial.profile && trial.graph == "main")
+        #expect(trial.placing.ranks == 3 && trial.placing.layout == .spread)
     }
 
     @Test func helpIsNoError() throws {
@@ -61,6 +82,7 @@ struct ArgumentTests {
     }
 
     @Test func aTraceGoesBackUnlessToldOtherwise() throws {
+        #expect(try parse("prov failures x --skipped --attempt 2", as: ProvenanceFailures.self).skipped)
         #expect(try parse("prov trace x", as: ProvenanceTrace.self).direction == .back)
         #expect(try parse("prov trace x --forward --depth 3", as: ProvenanceTrace.self).direction == .forward)
     }

@@ -88,6 +88,53 @@ struct RenderingTests {
         #expect(!text.contains("signal"))
     }
 
+    @Test(arguments: [(0, "succeeded"), (1, "succeeded (1 datum skipped)"), (12, "succeeded (12 data skipped)")])
+    func aRunThatWentOnWithoutDataSaysSo(skipped: Int64, text: String) {
+        let run = Run(
+            id: run, name: nil, graph: Reference(namespace: "demo", name: "x", version: "1"), state: .succeeded, owner: "me",
+            resources: ResourceRequest(ranks: 1, memoryPerRank: 1), submittedAt: time,
+            attempts: [Attempt(number: 1, state: .succeeded, queuedAt: time, startedAt: time, endedAt: time + 2)], skipped: skipped)
+        #expect(RunRendering.describe(run, now: time, terminal: Terminal(descriptor: -1, variables: [:])).contains("state      \(text)\n"))
+        #expect(RunRendering.table([run], now: time).render().contains("  \(text)  "))
+        #expect(RunRendering.ending(run, now: time) == "run \(run.id) \(text) in 2.0 s")
+    }
+
+    @Test func whatEachElementDidIsSummedOverItsInstances() {
+        let first = InstanceSummary(
+            instance: 1, rank: 0, invocations: 10, skipped: 2, retried: 1, dataIn: 10, dataOut: 8, bytesOut: 800, busySeconds: 1,
+            blockedSeconds: 0.5, medianSeconds: 0.000_005, p95Seconds: 0.2, firstAt: time, lastAt: time + 3)
+        let second = InstanceSummary(
+            instance: 2, rank: 1, invocations: 5, failed: 1, dataIn: 5, dataOut: 4, bytesOut: 400, busySeconds: 0.5, medianSeconds: 0.002,
+            p95Seconds: 0.1, firstAt: time + 1, lastAt: time + 4)
+        let summary = ProvenanceSummary(
+            run: run, attempt: 1, complete: true, elements: [ElementSummary(element: "Filter1", instances: [first, second])])
+        #expect(
+            ProvenanceRendering.table(summary).render() == """
+                PE       INSTANCES  CALLS  FAILED  SKIPPED  RETRIED  IN  OUT   BYTES   BUSY  MEDIAN    P95  BLOCKED   SPAN
+                Filter1          2     15       1        2        1  15   12  1.2 kB  1.5 s  2.0 ms  0.2 s    0.5 s  4.0 s
+                """)
+        #expect(
+            ProvenanceRendering.instances(summary).render() == """
+                PE       INSTANCE  RANK  CALLS  FAILED  SKIPPED  RETRIED  IN  OUT  BYTES   BUSY  MEDIAN    P95  BLOCKED   SPAN
+                Filter1         1     0     10       0        2        1  10    8  800 B  1.0 s  5.0 µs  0.2 s    0.5 s  3.0 s
+                Filter1         2     1      5       1        0        0   5    4  400 B  0.5 s  2.0 ms  0.1 s        -  3.0 s
+                """)
+    }
+
+    @Test func failedCallsAreShownWithTheirData() {
+        let failures = [
+            FailedInvocation(
+                element: "Filter1", instance: 2, rank: 1, sequence: 7, kind: "process", outcome: .skipped,
+                datum: reference(DatumID(instance: 0, sequence: 3)), port: "input", startedAt: time, seconds: 0.25),
+            FailedInvocation(
+                element: "Filter1", instance: 2, rank: 1, sequence: 9, kind: "postprocess", outcome: .failed, datum: nil, port: nil,
+                startedAt: time, seconds: 0),
+        ]
+        let lines = ProvenanceRendering.failures(failures).render().split(separator: "\n")
+        #expect(lines[1] == "\(run).1.0.3  Filter1[2]  input     1  process      skipped  1970-01-01 00:00:00Z  0.3 s")
+        #expect(lines[2].hasSuffix("Filter1[2]  -         1  postprocess  failed   1970-01-01 00:00:00Z    0 s"))
+    }
+
     @Test func aPlanShowsStagesRanksAndReasons() {
         let plan = Plan(
             layout: .fused, ranksRequested: 4, ranks: 3,

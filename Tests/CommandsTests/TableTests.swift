@@ -33,7 +33,10 @@ struct TableTests {
         #expect(table.render(terminal) == "STATE\n\u{1B}[31mfailed\u{1B}[0m")
     }
 
-    @Test(arguments: [(0.0123, "12.3 ms"), (1.25, "1.3 s"), (59.94, "59.9 s"), (61, "1 min 1 s"), (3725, "1 h 2 min"), (-1, "0 s")])
+    @Test(arguments: [
+        (0, "0 s"), (0.000_001_23, "1.2 µs"), (0.000_099_5, "0.1 ms"), (0.0123, "12.3 ms"), (1.25, "1.3 s"), (59.94, "59.9 s"),
+        (61, "1 min 1 s"), (3725, "1 h 2 min"), (-1, "0 s"),
+    ])
     func durationsReadWell(seconds: Double, text: String) { #expect(Format.duration(seconds) == text) }
 
     @Test(arguments: [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_550_000, "1.6 MB"), (2_000_000_000_000, "2.0 TB")])

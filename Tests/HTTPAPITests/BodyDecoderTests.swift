@@ -31,12 +31,14 @@ import WorkflowModel
         (#"{"graph":null}"#, "/graph", "must be text: namespace/name or namespace/name@version"),
         (#"{"graph":"demo/w","layout":"wide"}"#, "/layout", "must be one of fused, spread"),
         (#"{"graph":"demo/w","dry_run":1}"#, "/dry_run", "must be true or false"),
+        (#"{"graph":"demo/w","costs":{"format":1}}"#, "/costs/elements", "is required"),
+        (#"{"graph":"demo/w","arguments":"-v"}"#, "/arguments", "must be an array of texts"),
         (#"{"graph":"demo/w","inputs":"all"}"#, "/inputs", "must be a number of iterations, or an object"),
         (#"{"graph":"demo/w","inputs":{"a/b":"x"}}"#, "/inputs/a~1b", "must be an array"),
         (#"{"graph":"demo"}"#, "/graph", "'demo' is not a name in the registry"),
-        (#"{"graph":"demo/w","rank":4}"#, "/rank", "is unknown: this body knows dry_run, graph"),
+        (#"{"graph":"demo/w","rank":4}"#, "/rank", "is unknown: this body knows arguments, costs, dry_run, graph"),
         (#"{"graph":"demo/w","inputs":{"A":[{"x":"a\u0000"}]}}"#, "/inputs/A/0/x", "holds a NUL character"),
-        ("[1]", "", "must be a JSON object with dry_run, graph"),
+        ("[1]", "", "must be a JSON object with arguments, costs, dry_run, graph"),
     ])
     func aFieldThatCannotBeAcceptedIsNamed(body: String, pointer: String, detail: String) throws {
         let problem = try #require(complaint(RunRequest.self, body))

@@ -54,7 +54,7 @@ import Yams
         let schemas = try Operation.schemas()
         for (name, fields) in [
             ("GraphRegistration", GraphRegistration.fields), ("EnvironmentRequest", EnvironmentRequest.fields),
-            ("RunRequest", RunRequest.fields),
+            ("RunRequest", RunRequest.fields), ("RetryRequest", RetryRequest.fields),
         ] {
             let properties = try #require(schemas[name]?["properties"]?.mapping)
             #expect(Set(properties.keys.compactMap(\.string)) == Set(fields.keys), "\(name)")

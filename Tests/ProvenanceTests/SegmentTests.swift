@@ -32,14 +32,62 @@ private func text(_ numbers: inout Numbers) -> String {
     return String((0..<Int.random(in: 0..<60, using: &numbers)).map { _ in characters.randomElement(using: &numbers) ?? " " })
 }
 
+private func callRun(_ numbers: inout Numbers) -> CallRun {
+    let count = Int.random(in: 1...40, using: &numbers)
+    let inputs: CallRun.Inputs =
+        switch Int.random(in: 0..<3, using: &numbers) {
+        case 0: .none
+        case 1: .progression(first: datum(&numbers), stride: .random(in: 0..<1000, using: &numbers))
+        default: .list((0..<count).map { _ in datum(&numbers) })
+        }
+    let timed = Bool.random(using: &numbers)
+    return CallRun(
+        instance: .random(in: 0..<65535, using: &numbers), first: .random(in: 0..<1 << 62, using: &numbers), count: UInt64(count),
+        inputPort: Bool.random(using: &numbers) ? .random(in: 0..<65535, using: &numbers) : nil, inputs: inputs,
+        times: timed
+            ? (0..<count).map { _ in
+                CallRun.Time(start: .random(in: .min ... .max, using: &numbers), duration: .random(in: .min ... .max, using: &numbers))
+            } : [], start: .random(in: .min ... .max, using: &numbers), end: .random(in: .min ... .max, using: &numbers),
+        timed: .random(in: 0...UInt64(count), using: &numbers), timedDuration: .random(in: 0 ... .max, using: &numbers))
+}
+
+private func dataRun(_ numbers: inout Numbers) -> DataRun {
+    let count = Int.random(in: 1...40, using: &numbers)
+    let sequence = UInt64.random(in: 0..<1 << 62, using: &numbers)
+    let writers: DataRun.Writers =
+        switch Int.random(in: 0..<4, using: &numbers) {
+        case 0: .one(sequence)
+        case 1: .each(from: sequence)
+        case 2: .distances(from: sequence, (0..<count).map { _ in .random(in: 0 ... .max, using: &numbers) })
+        default: .none
+        }
+    return DataRun(
+        first: DatumID(
+            instance: .random(in: 0..<DatumID.maximumInstances, using: &numbers), sequence: .random(in: 0..<1 << 47, using: &numbers)),
+        count: UInt64(count), origin: WrittenDatum.Origin.allCases.randomElement(using: &numbers) ?? .sent,
+        port: .random(in: 0..<65535, using: &numbers), writers: writers, size: .random(in: 0 ... .max, using: &numbers),
+        firstAt: .random(in: .min ... .max, using: &numbers), lastAt: .random(in: .min ... .max, using: &numbers))
+}
+
+private func profile(_ numbers: inout Numbers) -> InstanceProfile {
+    InstanceProfile(
+        calls: .random(in: 0 ... .max, using: &numbers), itemsIn: 1, itemsOut: 2, bytesOut: .random(in: 0 ... .max, using: &numbers),
+        busy: 3,
+        blocked: 4, sampled: 5, p50: Bool.random(using: &numbers) ? 6 : nil, p95: 7, skipped: 8, retried: 9,
+        changed: Bool.random(using: &numbers) ? [text(&numbers), text(&numbers)] : nil)
+}
+
 private func record(_ numbers: inout Numbers) -> SegmentRecord {
-    switch Int.random(in: 0..<7, using: &numbers) {
+    switch Int.random(in: 0..<10, using: &numbers) {
+    case 7: .calls(callRun(&numbers))
+    case 8: .data(dataRun(&numbers))
+    case 9: .profile(instance: .random(in: 0..<65535, using: &numbers), profile(&numbers))
     case 0:
         .invocation(
             InvocationRecord(
                 instance: .random(in: 0..<65535, using: &numbers), sequence: .random(in: 0..<1 << 63, using: &numbers),
                 kind: InvocationRecord.Kind.allCases.randomElement(using: &numbers) ?? .process,
-                outcome: Bool.random(using: &numbers) ? .ok : .failed,
+                outcome: InvocationRecord.Outcome.allCases.randomElement(using: &numbers) ?? .ok,
                 input: Bool.random(using: &numbers) ? datum(&numbers) : nil,
                 inputPort: Bool.random(using: &numbers) ? .random(in: 0..<65535, using: &numbers) : nil,
                 start: .random(in: .min ... .max, using: &numbers), duration: .random(in: 0 ... .max, using: &numbers)))
@@ -205,6 +253,115 @@ private let decoder = SegmentDecoder(run: run, attempt: 2, rank: 3)
         } throws: {
             ($0 as? SegmentError)?.offset == 4711
         }
+    }
+
+    @Test func runsHaveTheDocumentedBytes() {
+        func number(_ value: UInt64, _ size: Int = 8) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) } }
+        var bytes: [UInt8] = []
+        SegmentRecord.calls(
+            CallRun(
+                instance: 2, first: 3, count: 2, inputPort: 1, inputs: .progression(first: DatumID(instance: 1, sequence: 7), stride: 4),
+                times: [.init(start: 20, duration: 1), .init(start: 30, duration: 2)], start: 20, end: 32, timed: 2, timedDuration: 3)
+        ).encode(into: &bytes)
+        let calls = [number(3), number(2), number(1, 2), [1, 1], number(0, 4), number(20), number(32), number(2), number(3)]
+        let lists = [number(1 << 48 | 7), number(4), number(20), number(1), number(30), number(2)]
+        #expect(bytes == [8, 0, 2, 0] + number(104, 4) + calls.joined() + lists.joined())
+        bytes = []
+        SegmentRecord.data(
+            DataRun(
+                first: DatumID(instance: 1, sequence: 7), count: 2, origin: .kept, port: 5, writers: .distances(from: 9, [0, 3]), size: 80,
+                firstAt: 11, lastAt: 12)
+        ).encode(into: &bytes)
+        let data = [
+            number(1 << 48 | 7), number(2), [2], number(0, 7), number(9), number(80), number(11), number(12), number(0, 4), number(3, 4),
+        ]
+        #expect(bytes == [9, 1, 5, 0] + number(64, 4) + data.joined())
+    }
+
+    private func payload(_ run: CallRun, change: (inout [UInt8]) -> Void = { _ in }) -> [UInt8] {
+        var bytes: [UInt8] = []
+        SegmentRecord.calls(run).encode(into: &bytes)
+        change(&bytes)
+        return SegmentEncoder.frame(bytes)
+    }
+
+    private func calls(
+        first: UInt64 = 0, count: UInt64 = 2, _ inputs: CallRun.Inputs = .none, times: [CallRun.Time] = [], timed: UInt64 = 0
+    ) -> CallRun {
+        CallRun(
+            instance: 0, first: first, count: count, inputPort: nil, inputs: inputs, times: times, start: 0, end: 0, timed: timed,
+            timedDuration: 0)
+    }
+
+    /// Counts that do not fit the body, and ids and sequences beyond 63 bits.
+    @Test func runsThatCannotBeAreErrors() throws {
+        let id = DatumID(instance: 1, sequence: 0)
+        #expect(try decoder.decode(payload(calls(first: 1, count: 1 << 62)), at: 32).records.count == 1)
+        let last = DatumID(rawValue: UInt64(Int64.max) - 1)
+        #expect(try decoder.decode(payload(calls(.progression(first: last, stride: 1))), at: 32).records.count == 1)
+        let impossible = [
+            calls(count: 0), calls(first: 1, count: .max), calls(first: 1 << 63), calls(count: 1 << 63, .none),
+            calls(.progression(first: DatumID(rawValue: UInt64(Int64.max)), stride: 1)), calls(.progression(first: id, stride: .max)),
+            calls(count: SegmentFormat.maximumStridedCalls + 1, .progression(first: id, stride: 2)),
+            calls(.list([id])), calls(.list([id, id, id])), calls(count: .max, .list([id])), calls(count: 1 << 61, .list([])),
+            calls(.list([id, DatumID(rawValue: 1 << 63)])), calls(times: [.init(start: 0, duration: 0)]), calls(timed: 3),
+        ]
+        for run in impossible { #expect(throws: SegmentError.self, "\(run)") { try decoder.decode(payload(run), at: 32) } }
+        // Unknown forms of inputs and times, and bytes too many.
+        for change in [
+            { $0[26] = 3 }, { $0[27] = 2 },
+            {
+                $0 += [0]; $0[4] += 1
+            },
+        ] as [(inout [UInt8]) -> Void] {
+            #expect(throws: SegmentError.self) { try decoder.decode(payload(calls(), change: change), at: 32) }
+        }
+
+        func data(_ writers: DataRun.Writers, first: DatumID = id, count: UInt64 = 2) -> DataRun {
+            DataRun(first: first, count: count, origin: .sent, port: 0, writers: writers, size: 0, firstAt: 0, lastAt: 0)
+        }
+        let end = DatumID(instance: 1, sequence: (1 << 48) - 1)
+        let impossibleData = [
+            data(.one(0), count: 0), data(.one(0), count: .max), data(.one(0), first: end), data(.one(0), count: 1 << 48 + 1),
+            data(.one(1 << 63)), data(.each(from: UInt64(Int64.max))), data(.distances(from: UInt64(Int64.max), [0, 1])),
+            data(.distances(from: 0, [0])), data(.distances(from: 0, [0, 1, 2])), data(.distances(from: 0, []), count: 1 << 47),
+        ]
+        for run in impossibleData {
+            var bytes: [UInt8] = []
+            SegmentRecord.data(run).encode(into: &bytes)
+            #expect(throws: SegmentError.self, "\(run)") { try decoder.decode(SegmentEncoder.frame(bytes), at: 32) }
+        }
+    }
+
+    /// Right records with a few bytes changed, under a right checksum.
+    @Test(arguments: 0..<300) func damagedRunsNeverCrashTheDecoder(seed: UInt64) {
+        var numbers = Numbers(state: seed)
+        var payload: [UInt8] = []
+        SegmentRecord.calls(callRun(&numbers)).encode(into: &payload)
+        SegmentRecord.data(dataRun(&numbers)).encode(into: &payload)
+        SegmentRecord.profile(instance: 1, profile(&numbers)).encode(into: &payload)
+        for _ in 0..<200 {
+            var bytes = payload
+            for _ in 0..<Int.random(in: 1...4, using: &numbers) {
+                bytes[Int.random(in: 0..<bytes.count, using: &numbers)] = [0, 1, 127, 128, 255].randomElement(using: &numbers) ?? 0
+            }
+            _ = try? decoder.decode(SegmentEncoder.frame(bytes), at: 32)
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("{}", InstanceProfile()), (#"{"calls": 3, "p50_ns": null, "busy_ns": 2.6, "more": [1]}"#, InstanceProfile(calls: 3, busy: 3)),
+            (#"{"skipped": 1e30, "changed": ["a"]}"#, InstanceProfile(skipped: .max, changed: ["a"])),
+        ]) func profilesMayLackWhatIsNotKnown(json: String, profile: InstanceProfile) throws
+    {
+        let payload: [UInt8] = [10, 0, 4, 0, UInt8(json.utf8.count), 0, 0, 0] + json.utf8
+        #expect(try decoder.decode(SegmentEncoder.frame(payload), at: 32).records == [.profile(instance: 4, profile)])
+    }
+
+    @Test(arguments: ["", "[]", "{", #"{"calls": "3"}"#, #"{"changed": 1}"#]) func whatIsNoProfileIsAnError(json: String) {
+        let payload: [UInt8] = [10, 0, 4, 0, UInt8(json.utf8.count), 0, 0, 0] + json.utf8
+        #expect(throws: SegmentError.self) { try decoder.decode(SegmentEncoder.frame(payload), at: 32) }
     }
 
     @Test func aFrameOverTheBoundIsRefusedBeforeItIsRead() {

@@ -9,18 +9,18 @@ import WorkflowModel
 @testable import PythonHost
 
 @Suite struct PythonHostTests {
-    @Test func aWorkersLifeIsToldInOrder() throws {
+    @Test(arguments: Birth.allCases) func aWorkersLifeIsToldInOrder(birth: Birth) throws {
         let worker = try StandIn(
             """
             send(READY)
             send(LOG, struct.pack("<HB", 1, 1) + "grüße".encode())
             send(LOG, struct.pack("<HB", 0xFFFF, 2) + b"unknown")
             send(RECORDS, struct.pack("<BBHI", 6, 1, 0, 2) + b"xx" + struct.pack("<BBHI", 6, 1, 0, 0))
-            send(OUTPUT, struct.pack("<I", 0))
+            send(OUTPUT, b"chunks")
             send(CONSUMED, struct.pack("<I", 4711))
             send(DONE)
             """)
-        try worker.start()
+        try worker.start(birth)
         try worker.listen()
         #expect(
             worker.told == [
@@ -33,27 +33,28 @@ import WorkflowModel
         #expect(end.lastWords == ["grüße", "unknown"])
     }
 
-    @Test func aWorkerFindsWhatTheProtocolPromises() throws {
+    @Test(arguments: Birth.allCases) func aWorkerFindsWhatTheProtocolPromises(birth: Birth) throws {
         let worker = try StandIn(
             """
             print(os.getcwd())
             print(sys.argv[1:])
             print([name for name in sorted(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd/" + name)])
-            print(sorted(name for name in os.environ if name.startswith(("WEFT_", "PMIX_"))), sys.path[1])
+            print(os.fstat(4).st_size)
+            print(sorted(name for name in os.environ if name.startswith(("WEFT_", "PMIX_"))), os.environ["WEFT_RANK"], sys.path[1])
             print(os.getpgid(0) == os.getpid(), repr(sys.stdin.read()))
             print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
             """)
-        try worker.start()
+        try worker.start(birth)
         try worker.listen()
         let folder = worker.folder
         #expect(
             try #require(worker.end).lastWords == [
-                folder.work, "['\(folder.path)', '5']", "['0', '1', '2', '3']",
-                "['WEFT_ATTEMPT', 'WEFT_RANK', 'WEFT_RUN_ID'] \(folder.python)", "True ''", "set()",
+                folder.work, "['\(folder.path)', '5']", "['0', '1', '2', '3', '4']", "\(1 << 40)",
+                "['WEFT_ARENA', 'WEFT_ATTEMPT', 'WEFT_RANK', 'WEFT_RUN_ID'] \(StandIn.rank) \(folder.python)", "True ''", "set()",
             ])
     }
 
-    @Test func whatIsFedComesWholeAndInOrder() throws {
+    @Test(arguments: Birth.allCases) func whatIsFedComesWholeAndInOrder(birth: Birth) throws {
         let worker = try StandIn(
             """
             send(READY)
@@ -67,18 +68,16 @@ import WorkflowModel
                 send(CONSUMED, body[:4])
             send(DONE)
             """)
-        try worker.start()
+        try worker.start(birth)
         worker.host.go(StandIn.worker)
         // More than fits any socket's buffer.
         var numbers = Numbers(state: 1)
         let noise = numbers.bytes(atMost: 500) + [UInt8](repeating: 7, count: 3 << 20)
         var expected: [UInt8] = []
         for number in 0..<3 {
-            var batch = Batch()
-            for _ in 0...number { noise.withUnsafeBytes { batch.append($0) } }
-            expected.appendLittleEndian(UInt32(batch.count))
-            batch.withRecords { expected += $0 }
-            worker.host.feed(batch, number: UInt32(number), to: StandIn.worker)
+            let batch = FixedBytes([UInt8](repeating: 0, count: Batch.headroom) + (0...number).flatMap { _ in noise })
+            expected += batch.buffer[Batch.headroom...]
+            worker.host.feed(Batch(message: batch, weight: batch.count), number: UInt32(number), to: StandIn.worker)
         }
         worker.host.finish(StandIn.worker)
         try worker.listen()
@@ -90,29 +89,29 @@ import WorkflowModel
         #expect(worker.told.contains("stderr: go"))
     }
 
-    @Test func aWorkerThatIsNotReadFromWaits() throws {
+    @Test(arguments: Birth.allCases) func aWorkerThatIsNotReadFromWaits(birth: Birth) throws {
         let worker = try StandIn(
             """
             send(READY)
             print("sent")
-            send(OUTPUT, struct.pack("<I", 0) + bytes(4 << 20))
+            send(OUTPUT, bytes(4 << 20))
             send(DONE)
             """)
-        try worker.start()
+        try worker.start(birth)
         worker.host.setReading(false, from: StandIn.worker)
         try worker.listen { $0.told.count == 2 }
         #expect(worker.told == ["started", "stderr: sent"])
         worker.host.setReading(true, from: StandIn.worker)
         try worker.listen()
         #expect(worker.told == ["started", "stderr: sent", "ready", "READY", "OUTPUT", "DONE", "ended"])
-        #expect(worker.output.count == 4 + 4 << 20)
+        #expect(worker.output.count == 4 << 20)
     }
 
     // MARK: Ends
 
-    @Test func anExitWithoutAWord() throws {
+    @Test(arguments: Birth.allCases) func anExitWithoutAWord(birth: Birth) throws {
         let worker = try StandIn("send(READY)\nos._exit(7)")
-        try worker.start()
+        try worker.start(birth)
         try worker.listen()
         let end = try #require(worker.end)
         #expect(end.status == .exited(7))
@@ -121,14 +120,14 @@ import WorkflowModel
         #expect(worker.told == ["started", "ready", "READY", "ended"])
     }
 
-    @Test func aCrashAndItsLastWords() throws {
+    @Test(arguments: Birth.allCases) func aCrashAndItsLastWords(birth: Birth) throws {
         let worker = try StandIn(
             """
             print("said", flush=True)
             os.write(2, b"free(): invalid pointer\\n\\xff not UTF-8")
             os.kill(os.getpid(), signal.SIGSEGV)
             """)
-        try worker.start()
+        try worker.start(birth)
         try worker.listen()
         let end = try #require(worker.end)
         #expect(end.status == .killed(signal: "SIGSEGV"))
@@ -136,47 +135,47 @@ import WorkflowModel
         #expect(end.lastWords == ["said", "free(): invalid pointer", "\u{FFFD} not UTF-8"])
     }
 
-    @Test func theLastLinesAreKept() throws {
+    @Test(arguments: Birth.allCases) func theLastLinesAreKept(birth: Birth) throws {
         let worker = try StandIn(
             """
-            os.write(1, b"".join(b"line %d\\n" % number for number in range(50)) + b"no end of the line")
+            os.write(1, b"".join(b"line %d\\n" % number for number in range(200)) + b"no end of the line")
             os._exit(0)
             """)
-        try worker.start()
+        try worker.start(birth)
         try worker.listen()
-        let lines = (0..<50).map { "line \($0)" } + ["no end of the line"]
+        let lines = (0..<200).map { "line \($0)" } + ["no end of the line"]
         #expect(worker.told == ["started"] + lines.map { "stderr: \($0)" } + ["ended"])
-        #expect(try #require(worker.end).lastWords == Array(lines.suffix(WorkerProcess.wordsKept)))
+        #expect(try #require(worker.end).lastWords == Array(lines.suffix(WorkerConnection.wordsKept)))
     }
 
-    @Test(arguments: [("channel.close()", false), ("send(DONE)", true)])
-    func whoStaysAfterItsStreamHasEndedIsEnded(behaviour: String, isDone: Bool) throws {
-        let worker = try StandIn(behaviour + "\nprint('closed')\ntime.sleep(1000)", patience: .milliseconds(100))
-        try worker.start()
+    @Test(arguments: [("channel.close()", false), ("send(DONE)", true)], Birth.allCases)
+    func whoStaysAfterItsStreamHasEndedIsEnded(behaviour: (String, isDone: Bool), birth: Birth) throws {
+        let worker = try StandIn(behaviour.0 + "\nprint('closed')\ntime.sleep(1000)", patience: .milliseconds(100))
+        try worker.start(birth)
         try worker.listen()
         let end = try #require(worker.end)
         #expect(end.status == .silent)
-        #expect(end.wasDone == isDone)
+        #expect(end.wasDone == behaviour.isDone)
         #expect(!isAlive(worker.pid))
     }
 
-    @Test func afterAFailureTheEndIsNotToldAgain() throws {
+    @Test(arguments: Birth.allCases) func afterAFailureTheEndIsNotToldAgain(birth: Birth) throws {
         let worker = try StandIn("send(READY)\nsend(FAILED, b'{}')\nprint('bye')\nos._exit(1)")
-        try worker.start()
+        try worker.start(birth)
         try worker.listen()
         #expect(worker.told.filter { $0 != "stderr: bye" } == ["started", "ready", "READY", "FAILED {}"])
         #expect(worker.end == nil)
     }
 
     /// A process that left the worker's group holds its output open, which must not keep the rank waiting: it would end too late.
-    @Test func aProcessLeftBehindDoesNotHideTheEnd() throws {
+    @Test(arguments: Birth.allCases) func aProcessLeftBehindDoesNotHideTheEnd(birth: Birth) throws {
         let worker = try StandIn(
             """
             import subprocess
             print(subprocess.Popen(["sleep", "20"], start_new_session=True).pid)
             send(DONE)
             """)
-        try worker.start()
+        try worker.start(birth)
         try worker.listen()
         let end = try #require(worker.end)
         let left = try #require(end.lastWords.first.flatMap { Int32($0) })
@@ -185,7 +184,7 @@ import WorkflowModel
         #expect(Glibc.kill(left, SIGKILL) == 0)
     }
 
-    @Test func killLeavesNoProcess() throws {
+    @Test(arguments: Birth.allCases) func killLeavesNoProcess(birth: Birth) throws {
         let worker = try StandIn(
             """
             import subprocess
@@ -194,7 +193,7 @@ import WorkflowModel
             print(subprocess.Popen(["sleep", "60"]).pid)
             time.sleep(1000)
             """)
-        try worker.start()
+        try worker.start(birth)
         try worker.listen { $0.told.count == 2 }
         let child = try #require(worker.told.last.flatMap { Int32($0.dropFirst("stderr: ".count)) })
         #expect(isAlive(child) && isAlive(worker.pid))
@@ -233,24 +232,44 @@ import WorkflowModel
 
     // MARK: Starting
 
-    @Test func whatIsMissingIsNamed() throws {
-        let worker = try StandIn("")
-        let (here, document) = (worker.folder.work, worker.folder.python + "/weft/worker.py")
-        let failures = [
-            (here + "/no-python", here, SpawnFailure.Cause.interpreter, "No such file or directory"),
-            ("no-such-python", here, .interpreter, "No such file or directory"),
-            (document, here, .interpreter, "Permission denied"),
-            (StandIn.interpreter, here + "/gone", .directory, "No such file or directory"),
-            (StandIn.interpreter, document, .directory, "Not a directory"),
-        ]
-        for (interpreter, directory, cause, reason) in failures {
-            let failure = try #require(throws: SpawnFailure.self) { try worker.start(interpreter: interpreter, directory: directory) }
-            #expect(failure.worker == StandIn.worker)
-            #expect(failure.cause == cause)
-            #expect(failure.path == (cause == .directory ? directory : interpreter))
-            #expect(failure.reason == reason)
+    static let missing = [
+        ("/gone/python", SpawnFailure.Cause.interpreter, "No such file or directory"),
+        ("no-such-python", .interpreter, "No such file or directory"), ("/etc/passwd", .interpreter, "Permission denied"),
+        (StandIn.interpreter, .directory, "No such file or directory"),
+    ]
+
+    @Test(arguments: missing, Birth.allCases)
+    func whatIsMissingIsNamed(what: (interpreter: String, cause: SpawnFailure.Cause, reason: String), birth: Birth) throws {
+        let worker = try StandIn("", interpreter: what.interpreter)
+        if what.cause == .directory { try FileManager.default.removeItem(atPath: worker.folder.work) }
+        if birth == .forked {
+            #expect(Nursery(worker.launch) == nil, "there is no nursery either")
+            worker.host.connect(own: nil)
         }
+        let failure = try #require(throws: SpawnFailure.self) {
+            try worker.start()
+            // The socket may live on for a moment, in a process that another test is just starting.
+            try worker.listen()
+        }
+        #expect(failure.worker == StandIn.worker)
+        #expect(failure.cause == what.cause)
+        #expect(failure.path == (what.cause == .directory ? worker.folder.work : what.interpreter))
+        #expect(failure.reason == what.reason)
         #expect(worker.host.areGone)
         #expect(try worker.host.nextEvent() == nil)
+    }
+
+    @Test(arguments: Birth.allCases) func anotherProcessReachesAWorkersArena(birth: Birth) throws {
+        let worker = try StandIn(
+            """
+            import subprocess
+            os.pwrite(4, b"in shared memory", 1 << 39)
+            process, descriptor = os.environ["WEFT_ARENA"].split(":")
+            path = f"/proc/{process}/fd/{descriptor}"
+            print(subprocess.run(["dd", "if=" + path, "bs=1", "count=16", "iflag=skip_bytes", f"skip={1 << 39}"], capture_output=True).stdout)
+            """)
+        try worker.start(birth)
+        try worker.listen()
+        #expect(try #require(worker.end).lastWords == ["b'in shared memory'"])
     }
 }

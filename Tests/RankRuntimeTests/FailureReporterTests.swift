@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Glibc
 import StreamEngine
 import Testing
@@ -61,6 +62,67 @@ import WorkflowModel
         let report = report(.exited(1), worker: 0)
         #expect(report.message.hasPrefix("worker 0 (Split1, Count2) of \(place) exited with status 1"))
         #expect(report.element == nil && report.instance == nil)
+    }
+
+    // MARK: Time limits
+
+    /// As faulthandler prints it.
+    let timeout = [
+        "said", "Timeout (0:00:05.500000)!", "Thread 0x00007f (most recent call first):", "  File \"sum.py\", line 3 in _process",
+    ]
+
+    func limited(_ limits: [Double?]) -> RunDocument {
+        var document = document
+        for (index, limit) in limits.enumerated() { document.graph.elements[index].timeLimit = limit }
+        return document
+    }
+
+    func reportTimeout(_ limits: [Double?], worker: Int, _ status: WorkerEnd.Status = .exited(1)) -> FailureReport {
+        reporter.report(
+            WorkerEnd(pid: 99, status: status, wasReady: true, wasDone: false, lastWords: timeout), worker: worker,
+            document: limited(limits))
+    }
+
+    @Test func aDatumThatTookTooLongIsNamedWithPEAndLimit() {
+        let report = reportTimeout([nil, nil, 2.5], worker: 2)
+        #expect(report.cause == .timeLimit)
+        #expect(report.message == "worker 2 (Sum3) of \(place): a datum took longer than the time limit of Sum3 (2.5 s)")
+        #expect(report.element == "Sum3" && report.instance == 3)
+        #expect(report.exitStatus == 1)
+        #expect(report.traceback == timeout.dropFirst().joined(separator: "\n"))
+    }
+
+    @Test func ofSeveralElementsTheLimitTellsWhichItWas() {
+        #expect(reportTimeout([5.5, 2.5, nil], worker: 0).element == "Count2")
+        let either = reportTimeout([2.5, 2.5, nil], worker: 0)
+        #expect(either.message.hasSuffix("a datum took longer than the time limit of Split1 (2.5 s) or Count2 (2.5 s)"))
+        #expect(either.element == nil)
+    }
+
+    @Test func anotherEndAfterSuchWordsIsNoTimeout() {
+        #expect(reportTimeout([nil, nil, nil], worker: 2).cause == .worker)
+        #expect(reportTimeout([nil, nil, 2.5], worker: 2, .exited(2)).cause == .worker)
+        #expect(reportTimeout([nil, nil, 2.5], worker: 2, .killed(signal: "SIGSEGV")).cause == .worker)
+    }
+
+    @Test func aRunThatTookTooLongSaysWhatItsWorkersDid() {
+        let report = reporter.report(overLimit: 60, activities: ["worker 0 (Split1) was running", "worker 1 (Sum3) was done"])
+        #expect(report.cause == .timeLimit)
+        #expect(
+            report.message
+                == "the run took longer than its time limit of 60 s; \(place): worker 0 (Split1) was running; worker 1 (Sum3) was done")
+    }
+
+    @Test func aWorkerThatLostItsNurseryIsNamed() {
+        let report = report(.orphaned)
+        #expect(report.cause == .worker)
+        #expect(report.message.contains("was lost, as the process of this node that had forked it has ended"))
+        #expect(report.signal == nil && report.exitStatus == nil)
+    }
+
+    @Test func aNativeElementsFailureGetsItsPlace() {
+        let report = reporter.placed(FailureReport(cause: .exception, message: "m", at: .now, element: "Sum3"))
+        #expect(report.rank == 3 && report.node == reporter.identity.node && report.element == "Sum3")
     }
 
     @Test func whatTheWorkerToldIsKept() {

@@ -131,6 +131,7 @@ import WorkflowModel
         try await pool.run { connection in
             try connection.script(
                 """
+                SET statement_timeout = 0;
                 INSERT INTO log_line (attempt, rank, stream, at, text) SELECT id, 0, 'stdout', now(), '' FROM attempt, generate_series(1, \(kept));
                 UPDATE attempt SET log_lines = \(kept)
                 """)

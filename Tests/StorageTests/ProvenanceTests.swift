@@ -45,8 +45,8 @@ private let records: [[SegmentRecord]] = [
         #expect(
             summary.elements[0].instances == [
                 InstanceSummary(
-                    instance: 0, rank: 0, invocations: 2, failed: 0, dataIn: 1, dataOut: 4, bytesOut: 40, busySeconds: 1, firstAt: noon,
-                    lastAt: noon + 1.5)
+                    instance: 0, rank: 0, invocations: 2, failed: 0, dataIn: 1, dataOut: 4, bytesOut: 40, busySeconds: 1,
+                    medianSeconds: 0.5, p95Seconds: 0.5, firstAt: noon, lastAt: noon + 1.5)
             ])
         #expect(summary.elements[1].instances.map(\.rank) == [0, 1])
         #expect(summary.elements[1].instances.map(\.failed) == [0, 1])
@@ -144,7 +144,7 @@ private let records: [[SegmentRecord]] = [
                 SET statement_timeout = 0;
                 INSERT INTO datum SELECT attempt.id, i::bigint << 48 | n, i, 0, 0, n, 10, now()
                     FROM attempt, generate_series(0, 9) AS i, generate_series(0, 99999) AS n;
-                INSERT INTO invocation SELECT attempt.id, i, n, 0, false, CASE WHEN i > 0 THEN (i - 1)::bigint << 48 | n END, 0, now(), 1
+                INSERT INTO invocation SELECT attempt.id, i, n, 0, CASE WHEN i > 0 THEN (i - 1)::bigint << 48 | n END, 0, now(), 1
                     FROM attempt, generate_series(0, 9) AS i, generate_series(0, 99999) AS n
                 """)
         }
@@ -172,7 +172,7 @@ private let records: [[SegmentRecord]] = [
                 """
                 INSERT INTO datum SELECT attempt.id, n, 0, 0, 0, 0, 10, now() FROM attempt, generate_series(0, 39999) AS n;
                 INSERT INTO derivation SELECT attempt.id, n, \(input(0).rawValue) FROM attempt, generate_series(0, 39999) AS n;
-                INSERT INTO invocation SELECT attempt.id, 1, n, 0, false, n, 0, now(), 1 FROM attempt, generate_series(0, 39999) AS n
+                INSERT INTO invocation SELECT attempt.id, 1, n, 0, n, 0, now(), 1 FROM attempt, generate_series(0, 39999) AS n
                 """)
         }
         return (run, DatumReference(run: run, attempt: 1, datum: count(0)))

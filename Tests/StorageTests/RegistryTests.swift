@@ -102,6 +102,23 @@ import WorkflowModel
         #expect(page.items.allSatisfy { $0.graph == nil && $0.source == nil })
     }
 
+    @Test func aProgramIsKeptAndNotSearchedForWords() async throws {
+        let (storage, _) = try await freshStorage()
+        var program = registration(
+            "alice/a.out", digest: "sha256:p", graph: WorkflowGraph(application: .mpi, program: "a.out", digest: "d-program"))
+        program.application = .mpi
+        program.source = "zebra+zebra"
+        let stored = try await storage.register(program)
+        #expect(stored.application == .mpi && stored.source == "zebra+zebra" && stored.graph?.application == .mpi)
+        var module = registration("alice/words", digest: "sha256:m")
+        module.source = "zebra"
+        _ = try await storage.register(module)
+        let found = try await storage.graphs(search: "zebra", name: nil, page: PageRequest()).items
+        #expect(found.map(\.reference.name) == ["words"])
+        let named = try await storage.graphs(search: "out", name: nil, page: PageRequest()).items
+        #expect(named.map(\.application) == [.mpi])
+    }
+
     @Test func listsAreReadPageByPage() async throws {
         let (storage, _) = try await freshStorage()
         for index in 0..<7 {

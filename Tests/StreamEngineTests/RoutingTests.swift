@@ -15,8 +15,6 @@ struct RoutingTests {
 
     private func routing() throws -> Routing { try Routing(graph: Self.layout.graph, plan: Self.layout.plan) }
 
-    private func record(_ edge: Int, key: UInt64 = 0) -> Record { Record(edge: edge, datum: 0, keyHash: key, valueLength: 0) }
-
     @Test func everyWorkerIsJoinedToAllWorkersOfTheStagesAfterItsOwn() throws {
         let routing = try routing()
         #expect(routing.destinations == [[2, 3, 4, 5, 6], [], []])
@@ -27,28 +25,38 @@ struct RoutingTests {
     @Test func roundRobinTakesTurnsAndBeginsAtTheWritersReplica() throws {
         for (worker, expected) in [(0, [0, 1, 2, 0]), (1, [1, 2, 0, 1])] {
             var router = Router(routing: try routing(), worker: worker)
-            #expect(try expected.map { _ in try router.slots(for: record(1)) } == expected.map { $0..<$0 + 1 })
+            #expect(expected.map { _ in router.replicas(edge: 1, keyHash: 0) } == expected.map { $0..<$0 + 1 })
         }
     }
 
     @Test func equalKeysGoToOneWorker() throws {
         var router = Router(routing: try routing(), worker: 0)
         for key in [0, 1, 2, 3, UInt64.max] {
-            let slot = Int(key % 3)
-            #expect(try router.slots(for: record(2, key: key)) == slot..<slot + 1)
+            let replica = Int(key % 3)
+            #expect(router.replicas(edge: 2, keyHash: key) == replica..<replica + 1)
         }
     }
 
     @Test func allMeansEveryWorkerAndGlobalTheFirst() throws {
         var router = Router(routing: try routing(), worker: 1)
-        #expect(try router.slots(for: record(3)) == 3..<5)
-        #expect(try router.slots(for: record(4)) == 3..<4)
+        #expect(router.replicas(edge: 3, keyHash: 0) == 0..<2)
+        #expect(router.replicas(edge: 4, keyHash: 0) == 0..<1)
     }
 
     @Test(arguments: [0, 5, 65535])
     func anEdgeThatDoesNotLeaveTheStageIsRefused(edge: Int) throws {
-        var router = Router(routing: try routing(), worker: 0)
-        #expect(throws: StreamViolation.self) { try router.slots(for: record(edge)) }
+        let routing = try routing()
+        var router = Router(routing: routing, worker: 0)
+        #expect(router.replicas(edge: edge, keyHash: 0) == nil)
+        #expect(throws: StreamViolation.self) { try routing.slot(edge: edge, replica: 0, from: 0) }
+    }
+
+    @Test func anInstanceHasASlotAmongTheDestinationsOfItsWriters() throws {
+        let routing = try routing()
+        #expect(try (0..<3).map { try routing.slot(edge: 2, replica: $0, from: 0) } == [0, 1, 2])
+        #expect(try (0..<2).map { try routing.slot(edge: 3, replica: $0, from: 0) } == [3, 4])
+        #expect(throws: StreamViolation.self, "an instance that is not there") { try routing.slot(edge: 3, replica: 2, from: 0) }
+        #expect(throws: StreamViolation.self, "an edge of another stage") { try routing.slot(edge: 3, replica: 0, from: 1) }
     }
 
     @Test func aPlanThatDoesNotFitTheGraphIsRefused() throws {

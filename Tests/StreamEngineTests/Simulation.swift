@@ -5,7 +5,7 @@ import WorkflowModel
 
 /// Messages between the ranks of one process, each delayed at random, those of one pair of ranks in order.
 final class Network {
-    private var queues: [[(bytes: [UInt8], due: Int64)]]
+    private var queues: [[(bytes: FixedBytes, due: Int64)]]
     private let ranks: Int
     private var generator: SeededGenerator
     private let delay: Int64
@@ -20,11 +20,11 @@ final class Network {
 
     var isEmpty: Bool { queues.allSatisfy(\.isEmpty) }
 
-    func send(_ bytes: [UInt8], from: Int, to: Int) {
+    func send(_ bytes: FixedBytes, from: Int, to: Int) {
         queues[from * ranks + to].append((bytes, now + Int64.random(in: 0...delay, using: &generator)))
     }
 
-    func receive(at rank: Int) -> (bytes: [UInt8], rank: Int)? {
+    func receive(at rank: Int) -> (bytes: FixedBytes, rank: Int)? {
         let start = generator.below(ranks)
         for offset in 0..<ranks {
             let from = (start + offset) % ranks
@@ -42,8 +42,8 @@ struct SimulatedTransport: Transport {
     let network: Network
     let rank: Int
 
-    func send(_ message: [UInt8], to rank: Int) { network.send(message, from: self.rank, to: rank) }
-    func receive() -> (bytes: [UInt8], rank: Int)? { network.receive(at: rank) }
+    func send(_ message: FixedBytes, to rank: Int) { network.send(message, from: self.rank, to: rank) }
+    func receive() -> (bytes: FixedBytes, rank: Int)? { network.receive(at: rank) }
     var unsent: Int { network.unsent(by: rank) }
 }
 
@@ -57,7 +57,39 @@ struct Item: Hashable, CustomStringConvertible {
     var description: String { "\(edge):\(datum >> 32).\(datum & 0xFFFF_FFFF)" }
 }
 
-/// A worker that turns each record into none, one or several, at its own pace.
+extension Item {
+    /// Data of one edge and replica as a chunk, whose content repeats what the items are.
+    static func encode(_ items: [Item], replica: Int, into bytes: inout [UInt8]) -> Int {
+        let content = items.reduce(0) { $0 + 12 + $1.length }
+        let length = Chunk.headerSize + 8 * items.count + content
+        let header = Chunk(length: length, edge: items[0].edge, replica: replica, count: items.count, listsIDs: true, weight: length)
+        header.encode(into: &bytes)
+        for item in items { bytes.appendLittleEndian(item.datum) }
+        for item in items {
+            bytes.appendLittleEndian(item.key)
+            bytes.appendLittleEndian(UInt32(item.length))
+            bytes.append(contentsOf: repeatElement(UInt8(item.edge), count: item.length))
+        }
+        return length
+    }
+
+    static func decode(_ bytes: UnsafeRawBufferPointer) throws(StreamViolation) -> [Item] {
+        var items: [Item] = []
+        try Chunk.forEach(in: bytes) { chunk, range throws(StreamViolation) in
+            var position = range.lowerBound + chunk.contentOffset
+            for index in 0..<chunk.count {
+                let datum = bytes.loadLittleEndian(UInt64.self, at: range.lowerBound + Chunk.headerSize + 8 * index)
+                let key = bytes.loadLittleEndian(UInt64.self, at: position)
+                let length = Int(bytes.loadLittleEndian(UInt32.self, at: position + 8))
+                items.append(Item(edge: chunk.edge, datum: datum, key: key, length: length))
+                position += 12 + length
+            }
+        }
+        return items
+    }
+}
+
+/// A worker that turns each datum into none, one or several, at its own pace.
 struct SimulatedWorker {
     let number: Int
     let isSource: Bool
@@ -70,6 +102,7 @@ struct SimulatedWorker {
     private(set) var sent: [Item] = []
     private(set) var received: [Item] = []
     private(set) var largestFrame = 0
+    private(set) var largestChunk = 0
     private(set) var largestInput = 0
     private(set) var mostBatches = 0
 
@@ -80,11 +113,15 @@ struct SimulatedWorker {
     var isRead = true
     private var inputs: [(number: UInt32, items: [Item])] = []
     private var generator: SeededGenerator
+    private var router: Router
 
-    init(number: Int, isSource: Bool, edges: [Int], pace: Double, items: Int, longestValue: Int, seed: UInt64) {
+    init(
+        number: Int, isSource: Bool, edges: [Int], router: Router, pace: Double, items: Int, longestValue: Int, seed: UInt64
+    ) {
         self.number = number
         self.isSource = isSource
         self.edges = edges
+        self.router = router
         self.pace = pace
         self.longestValue = longestValue
         remaining = isSource ? items : 0
@@ -92,14 +129,9 @@ struct SimulatedWorker {
     }
 
     mutating func feed(_ batch: Batch, number: UInt32) throws {
-        var items: [Item] = []
-        try batch.withRecords { bytes in
-            try Record.forEach(in: bytes, count: batch.count) { record, _ throws(StreamViolation) in
-                items.append(Item(edge: record.edge, datum: record.datum, key: record.keyHash, length: record.valueLength))
-            }
-        }
+        let items = try Item.decode(batch.chunks)
         inputs.append((number, items))
-        largestInput = max(largestInput, batch.size)
+        largestInput = max(largestInput, batch.weight)
         mostBatches = max(mostBatches, inputs.count)
     }
 
@@ -138,23 +170,25 @@ struct SimulatedWorker {
 
     private mutating func output(_ data: Int) -> [HostEvent<Never>] {
         guard data > 0, !edges.isEmpty else { return [] }
-        var records: [UInt8] = []
-        var count = 0
+        var gathered: [(edge: Int, replica: Int, items: [Item])] = []
         for _ in 0..<data {
             // Most data are small; some are longer than a batch or a window.
             let length = generator.chance(0.05) ? generator.below(longestValue) : generator.below(40)
             let datum = UInt64(number) << 32 | UInt64(sent.count)
             for edge in edges where generator.chance(0.8) {
                 let item = Item(edge: edge, datum: datum, key: generator.next() % 17, length: length)
-                Record(edge: edge, datum: datum, keyHash: item.key, valueLength: length)
-                    .encode(value: repeatElement(UInt8(edge), count: length), into: &records)
                 sent.append(item)
-                count += 1
+                for replica in router.replicas(edge: edge, keyHash: item.key) ?? 0..<0 {
+                    if let known = gathered.firstIndex(where: { $0.edge == edge && $0.replica == replica && $0.items.count < 3 }) {
+                        gathered[known].items.append(item)
+                    } else {
+                        gathered.append((edge, replica, [item]))
+                    }
+                }
             }
         }
         var frame: [UInt8] = []
-        frame.appendLittleEndian(UInt32(count))
-        frame += records
+        for (_, replica, items) in gathered { largestChunk = max(largestChunk, Item.encode(items, replica: replica, into: &frame)) }
         largestFrame = max(largestFrame, frame.count)
         return [.output(frame)]
     }
@@ -206,8 +240,9 @@ struct Simulation {
                 let stage = layout.plan.workers[worker].stage
                 let edges = layout.graph.edges.indices.filter { Self.leaves(layout, edge: $0, stage: stage) }
                 return SimulatedWorker(
-                    number: worker, isSource: routing.isSource(stage: stage), edges: edges, pace: pace(worker), items: items,
-                    longestValue: longestValue, seed: generator.next())
+                    number: worker, isSource: routing.isSource(stage: stage), edges: edges,
+                    router: Router(routing: routing, worker: worker), pace: pace(worker), items: items, longestValue: longestValue,
+                    seed: generator.next())
             }
             loops.append(
                 RankLoop(
@@ -232,7 +267,7 @@ struct Simulation {
         for _ in 0..<steps {
             network.now += 1_000_000
             for rank in loops.indices {
-                guard try loops[rank].step(now: network.now, note: { _, _ in }) else { continue }
+                guard try loops[rank].step(note: { _, _ in }) else { continue }
                 for worker in layout.plan.workers(onRank: rank) {
                     let held = loops[rank].machine.heldBytes(worker: worker)
                     mostOutput[worker] = max(mostOutput[worker] ?? 0, held.output)

@@ -7,8 +7,6 @@ import WorkflowModel
 /// Random graphs on random ranks, with random delays and paces: whatever happens, every datum arrives where its grouping sends
 /// it, in order, within the bounds, and every rank ends. A failure names the seed that repeats it.
 struct StreamPropertyTests {
-    private static let headerSize = Record.headerSize
-
     private static func smallLimits(_ generator: inout SeededGenerator) -> StreamLimits {
         var limits = StreamLimits()
         limits.batchBytes = 100 + generator.below(400)
@@ -66,10 +64,12 @@ struct StreamPropertyTests {
         for origin in workers {
             let expected = Self.expected(layout, origin: origin)
             for receiver in workers {
-                let seen = receiver.received.filter { Int($0.datum >> 32) == origin.number }
-                #expect(
-                    seen == expected[receiver.number] ?? [],
-                    "seed \(seed): worker \(receiver.number) did not receive from \(origin.number) what was meant for it")
+                for edge in layout.graph.edges.indices {
+                    let seen = receiver.received.filter { Int($0.datum >> 32) == origin.number && $0.edge == edge }
+                    #expect(
+                        seen == (expected[receiver.number] ?? []).filter { $0.edge == edge },
+                        "seed \(seed): worker \(receiver.number) did not receive from \(origin.number) what was meant for it")
+                }
             }
         }
 

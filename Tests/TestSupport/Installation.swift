@@ -98,7 +98,7 @@ package final class Installation: Sendable {
 
     /// Submits and answers the run's id.
     package func submit(_ arguments: [String]) async throws -> String {
-        let result = try await weft(["run", "submit"] + arguments + ["-o", "name"])
+        let result = try await weft(["run", "submit", "-o", "name"] + arguments)
         let id = result.output.trimmingCharacters(in: .whitespacesAndNewlines)
         guard result.status == 0, RunID(id) != nil else { throw TimeoutError(description: "not submitted: \(result)") }
         return id

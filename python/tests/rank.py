@@ -42,7 +42,7 @@ def describe(path, attribute=None):
 class Attempt:
     """An attempt's folder with one module, planned as the test says: stages as lists of element positions."""
 
-    def __init__(self, folder, source, stages=None, workers=None, inputs=None, attribute=None):
+    def __init__(self, folder, source, stages=None, workers=None, inputs=None, attribute=None, capture="full"):
         self.folder = Path(folder)
         (self.folder / "module").mkdir(parents=True, exist_ok=True)
         self.path = self.folder / "module" / "flow.py"
@@ -60,7 +60,7 @@ class Attempt:
         fed = {edge["to"] for edge in self.graph["edges"]}
         sources = {element["id"]: 1 for element in elements if element["id"] not in fed}
         self.document = {
-            "format": 1, "run": "run_00000000000000000000000000", "attempt": 1, "graph": self.graph,
+            "format": 2, "run": "run_00000000000000000000000000", "attempt": 1, "graph": self.graph,
             "plan": {
                 "layout": "fused", "ranks_requested": 1, "ranks": 1, "reasons": [], "first_instances": first_instances,
                 "stages": [{"elements": m, "workers": c, "reasons": []} for m, c in zip(stages, workers)],
@@ -68,7 +68,7 @@ class Attempt:
                     {"stage": stage, "replica": replica, "rank": 0} for stage, c in enumerate(workers) for replica in range(c)
                 ],
             },
-            "inputs": {**sources, **(inputs or {})}, "interpreter": sys.executable, "module": "flow.py", "attribute": attribute,
+            "inputs": {**sources, **(inputs or {})}, "capture": capture, "interpreter": sys.executable, "module": "flow.py", "attribute": attribute,
         }  # fmt: skip
         self.write()
 
@@ -78,7 +78,7 @@ class Attempt:
     def worker(self, number=0, **environment):
         return WorkerProcess(self.folder, number, environment)
 
-    def run(self, number=0, data=(), **environment):
+    def run(self, number=0, data=(), ends_without_a_word=False, **environment):
         """The whole life of a worker whose stage holds a source, or that is given `data` as batches of (edge, id, value)."""
         with self.worker(number, **environment) as worker:
             frames = Frames()
@@ -89,10 +89,18 @@ class Attempt:
                     for batch, records in enumerate(data):
                         worker.send_input(batch, records)
                     worker.send(FINISH)
-                worker.read_until(frames, DONE, FAILED)
+                if not ends_without_a_word:
+                    worker.read_until(frames, DONE, FAILED)
             frames.status = worker.process.wait(TIMEOUT)
             frames.printed = worker.process.stdout.read().decode()
             return frames
+
+
+def chunk(edge, ids, values):
+    content = pickle.dumps(values, 5)
+    header = struct.Struct("<IHHIBBHQ")
+    length = header.size + 8 * len(ids) + len(content)
+    return header.pack(length, edge, 0, len(ids), 1, 0, 0, length) + struct.pack(f"<{len(ids)}Q", *ids) + content
 
 
 class WorkerProcess:
@@ -121,10 +129,10 @@ class WorkerProcess:
         self.socket.sendall(struct.pack("<IB", len(body), kind) + body)
 
     def send_input(self, batch, data):
-        body = struct.pack("<II", batch, len(data))
+        """Data as (edge, id, value), each a chunk of its own."""
+        body = struct.pack("<I", batch)
         for edge, datum, value in data:
-            pickled = pickle.dumps(value, 5)
-            body += struct.pack("<HQQI", edge, datum, 0, len(pickled)) + pickled
+            body += chunk(edge, [datum], [value])
         self.send(INPUT, body)
 
     def wait_until_blocked(self):
@@ -178,36 +186,37 @@ class WorkerProcess:
 
 
 class Frames:
-    """What a worker sent, decoded."""
+    """What a worker sent, decoded; runs of calls and data one by one."""
 
     def __init__(self):
         self.kinds = []
-        self.outputs = []  # (edge, datum, key hash, value)
-        self.invocations = []  # dictionaries
+        self.outputs = []  # (edge, datum, replica, value)
+        self.invocations = []  # dictionaries, in the order of the records
+        self.calls = []  # records of runs
         self.data = []
+        self.data_runs = 0
         self.derivations = []  # (datum, origin)
         self.attributes = {}
         self.results = []  # (datum, port, value)
         self.logs = []  # (instance, stream, text)
         self.consumed = []
+        self.profiles = {}
         self.failure = None
+        self.check_origins = True
+        self._known = set()
 
     @property
     def last(self):
         return self.kinds[-1]
 
+    def of(self, instance, kind=0):
+        """The invocations of an instance in the order of their numbers."""
+        return sorted((r for r in self.invocations if r["instance"] == instance and r["kind"] == kind), key=lambda r: r["sequence"])
+
     def add(self, kind, body):
         self.kinds.append(kind)
         if kind == OUTPUT:
-            (count,) = struct.unpack_from("<I", body)
-            position = 4
-            for _ in range(count):
-                edge, datum, key, length = struct.unpack_from("<HQQI", body, position)
-                position += 22 + length
-                self.outputs.append((edge, datum, key, pickle.loads(body[position - length : position])))
-            assert position == len(body)
-            written = {record["id"] for record in self.data}
-            assert all(datum in written for _, datum, _, _ in self.outputs), "a datum came before its record"
+            self._add_output(body)
         elif kind == RECORDS:
             self._add_records(body)
         elif kind == CONSUMED:
@@ -216,7 +225,25 @@ class Frames:
             instance, stream = struct.unpack_from("<HB", body)
             self.logs.append((instance, stream, body[3:].decode()))
         elif kind == FAILED:
-            self.failure = json.loads(body)
+            self.failure = self.failure or json.loads(body)
+
+    def _add_output(self, body):
+        position = 0
+        while position < len(body):
+            length, edge, replica, count, form, _, pieces, _ = struct.unpack_from("<IHHIBBHQ", body, position)
+            assert pieces == 0, "these tests have no shared memory"
+            start = position + 24
+            if form & 1:
+                ids, start = struct.unpack_from(f"<{count}Q", body, start), start + 8 * count
+            else:
+                first, stride = struct.unpack_from("<QQ", body, start)
+                ids, start = range(first, first + count * stride, stride), start + 16
+            values = pickle.loads(body[start : position + length])
+            assert len(ids) == len(values) == count
+            self.outputs += zip([edge] * count, ids, [replica] * count, values)
+            position += length
+        assert position == len(body)
+        assert not self.check_origins or self._known.issuperset(output[1] for output in self.outputs), "a datum came before its record"
 
     def _add_records(self, body):
         position = 0
@@ -228,17 +255,56 @@ class Frames:
             if type == 1:
                 sequence, datum, start, duration, port = struct.unpack("<QQqqH6x", record)
                 self.invocations.append(
-                    dict(kind=flag & 15, failed=flag >> 4, instance=subject, sequence=sequence, datum=datum, start=start,
+                    dict(kind=flag & 15, outcome=flag >> 4, instance=subject, sequence=sequence, datum=datum, start=start,
                          duration=duration, port=port)
                 )  # fmt: skip
-            elif type == 2:
-                datum, sequence, size, time = struct.unpack("<QQQq", record)
-                self.data.append(dict(id=datum, flag=flag, port=subject, invocation=sequence, size=size, time=time))
             elif type == 3:
                 self.derivations.append(struct.unpack("<QQ", record))
             elif type == 4:
                 self.attributes[struct.unpack_from("<Q", record)[0]] = json.loads(record[8:])
             elif type == 5:
                 self.results.append((struct.unpack_from("<Q", record)[0], subject, json.loads(record[8:])))
+            elif type == 8:
+                self._add_calls(subject, record)
+            elif type == 9:
+                self._add_data(flag, subject, record)
+            elif type == 10:
+                self.profiles[subject] = json.loads(record)
             else:
                 raise AssertionError(f"record of type {type}")
+
+    def _add_calls(self, instance, record):
+        first, count, port, form, timing, start, end, timed, spent = struct.unpack_from("<QQHBB4xqqQQ", record)
+        assert count > 0 and start <= end and timed <= count
+        position = 56
+        if form == 0:
+            inputs = [NONE] * count
+        elif form == 1:
+            datum, stride = struct.unpack_from("<QQ", record, position)
+            inputs, position = range(datum, datum + count * stride, stride), position + 16
+        else:
+            inputs, position = struct.unpack_from(f"<{count}Q", record, position), position + 8 * count
+        times = [(start, None)] * count
+        if timing == 1:
+            times = list(struct.iter_unpack("<qq", record[position : position + 16 * count]))
+            position += 16 * count
+        assert position == len(record)
+        self.calls.append(dict(instance=instance, count=count, form=form, timing=timing, timed=timed, spent=spent, start=start, end=end))
+        for sequence, datum, (start, duration) in zip(range(first, first + count), inputs, times):
+            self.invocations.append(
+                dict(kind=0, outcome=0, instance=instance, sequence=sequence, datum=datum, start=start, duration=duration, port=port)
+            )
+
+    def _add_data(self, flag, port, record):
+        first, count, form, sequence, size, start, end = struct.unpack_from("<QQB7xQQqq", record)
+        assert count > 0 and start <= end and len(record) == 56 + (4 * count if form == 2 else 0)
+        writers = {
+            0: lambda: [sequence] * count,
+            1: lambda: range(sequence, sequence + count),
+            2: lambda: [sequence + distance for distance in struct.unpack_from(f"<{count}I", record, 56)],
+            3: lambda: [NONE] * count,
+        }[form]()
+        self.data_runs += 1
+        for datum, writer in zip(range(first, first + count), writers):
+            self._known.add(datum)
+            self.data.append(dict(id=datum, flag=flag, port=port, invocation=writer, size=size, count=count, time=start))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """PEs by themselves: ports, processing, both spellings."""
 
+import functools
+
 import pytest
 
 from weft import BasePE, ConsumerPE, GenericPE, IterativePE, ProducerPE, SimpleFunctionPE
@@ -85,6 +87,30 @@ def test_simple_function_pe():
     pe = SimpleFunctionPE(scale, {"factor": 3})
     assert pe.name == "PE_scale"
     assert pe.process({"input": 2}) == {"output": 6}
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"compute_fn": abs}, {"compute_fn": abs, "params": None}, {"params": {}, "compute_fn": abs}]
+)
+def test_simple_function_pe_by_keyword(arguments):
+    pe = SimpleFunctionPE(**arguments)
+    assert (pe.name, pe.process({"input": -2})) == ("PE_abs", {"output": 2})
+
+
+def test_a_function_given_later_and_none_at_all():
+    pe = SimpleFunctionPE()
+    assert pe.process({"input": 1}) is None
+    pe.compute_fn, pe.params = (lambda data, n: data + n), {"n": 2}
+    assert pe.process({"input": 1}) == {"output": 3}
+
+
+def test_a_partial_is_named_after_its_function():
+    assert SimpleFunctionPE(functools.partial(functools.partial(pow, 2), 3)).name == "PE_pow"
+
+
+def test_what_is_not_declared():
+    pe = GenericPE()
+    assert (pe.stateful, pe.on_error, pe.time_limit, pe.single) == (None, "fail", None, False)
 
 
 def test_life_cycle_methods_call_their_underscored_ones():

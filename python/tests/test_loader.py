@@ -75,7 +75,8 @@ def test_the_document(module):
         {"from": "PE_lower1", "output": "output", "to": "Count2", "input": "input"},
     ]
     assert set(lines) == {
-        "id", "name", "class_name", "inputs", "outputs", "processes", "single", "documentation", "parameters", "digest", "source"
+        "id", "name", "class_name", "inputs", "outputs", "processes", "single", "documentation", "parameters", "digest", "source",
+            "stateful", "on_error", "time_limit",
     }  # fmt: skip
     assert (lines["inputs"], lines["outputs"], lines["processes"], lines["single"]) == ([], ["output"], 1, False)
     assert lines["documentation"] == "Gives lines." and lines["source"].startswith("class Lines")
@@ -111,7 +112,7 @@ def test_a_package_that_is_missing(module):
 
 
 def test_a_part_of_dispel4py_that_weft_has_not(module):
-    text = str(refusal(module("from dispel4py.new import mpi_process")))
+    text = str(refusal(module("from dispel4py.new import zmq_process")))
     assert "flow.py, line 1" in text and "ImportError" in text
 
 
@@ -189,6 +190,60 @@ def test_an_empty_graph(module):
 def test_an_unrecognised_grouping(module, grouping):
     text = broken(module, ("[0, 'key']", grouping))
     assert text.startswith(f"flow.py, line 13: input 'input' of Count2 has the unknown grouping {grouping}. Use 'all', 'global'")
+
+
+@pytest.mark.parametrize(
+    "field, given, described",
+    [
+        ("stateful", "True", True), ("stateful", "False", False), ("stateful", "None", None), ("stateful", "'nature'", True),
+        ("stateful", "[0]", True), ("on_error", "'skip'", "skip"), ("on_error", "'retry  3'", "retry 3"), ("on_error", "'fail'", "fail"),
+        ("time_limit", "2.5", 2.5), ("time_limit", "3", 3.0), ("time_limit", "None", None),
+    ],
+)  # fmt: skip
+def test_what_a_pe_declares(module, field, given, described):
+    path = module(FLOW.replace("count.single = True", f"count.{field} = {given}"))
+    assert loader.describe(loader.load(path)[2], str(path))["elements"][2][field] == described
+
+
+def test_a_declaration_of_a_class(module):
+    constructor = "    def __init__(self, path):"
+    path = module(FLOW.replace(constructor, "    on_error = 'retry 2'; time_limit = 1; stateful = False\n" + constructor))
+    element = loader.describe(loader.load(path)[2], str(path))["elements"][0]
+    assert (element["on_error"], element["time_limit"], element["stateful"]) == ("retry 2", 1.0, False)
+    assert not {"on_error", "time_limit", "stateful"} & set(element["parameters"])
+
+
+@pytest.mark.parametrize(
+    "field, given, remedy",
+    [
+        ("stateful", "'yes'", "Use True or False"), ("stateful", "1", "Use True or False"),
+        ("on_error", "'ignore'", "Use 'fail', 'skip' or 'retry N'"), ("on_error", "'retry'", "Use 'fail'"),
+        ("on_error", "'retry 0'", "Use 'fail'"), ("on_error", "'retry 101'", "from 1 to 100"), ("on_error", "'skip 2'", "Use 'fail'"),
+        ("on_error", "None", "Use 'fail'"), ("time_limit", "0", "above 0"), ("time_limit", "-1", "above 0"),
+        ("time_limit", "'2h'", "above 0"), ("time_limit", "True", "above 0"), ("time_limit", "float('inf')", "above 0"),
+    ],
+)  # fmt: skip
+def test_a_declaration_that_is_refused(module, field, given, remedy):
+    text = broken(module, ("count.single = True", f"count.{field} = {given}"))
+    assert text.startswith(f"flow.py, line 13: Count2 has {field} ") and remedy in text
+
+
+@pytest.mark.parametrize("given, allowed", [("True", True), ("False", False)])
+def test_whether_forking_is_safe(module, given, allowed):
+    loaded = loader.load_module(module(f"WEFT_FORK = {given}\n" + FLOW))
+    assert loader.may_fork(loaded) is allowed
+    assert loader.may_fork(loader) is True
+
+
+def test_whether_forking_is_safe_is_said_by_true_or_false(module):
+    problem = describe(module("WEFT_FORK = 'no'\n" + FLOW))["problem"]["detail"]
+    assert problem == "flow.py: WEFT_FORK is 'no'. Assign True or False."
+
+
+def test_a_numpy_index_as_a_key(module):
+    pytest.importorskip("numpy")
+    path = module("import numpy\n" + FLOW.replace("[0, 'key']", "[numpy.int64(1)]"))
+    assert loader.describe(loader.load(path)[2], str(path))["elements"][2]["inputs"][0]["grouping"] == {"by_key": [1]}
 
 
 @pytest.mark.parametrize("processes", ["0", "-1", "'3'", "1.5"])

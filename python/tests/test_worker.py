@@ -86,13 +86,13 @@ def test_records_of_a_fused_chain(attempt):
     written = {record["id"]: record for record in frames.data if record["flag"] != 2}
     assert list(written) == [0 << 48, 1 << 48, 2 << 48]
     assert all(record["flag"] == 1 and record["size"] == 1 and before <= record["time"] <= time.time_ns() for record in written.values())
-    process, post = ([r for r in frames.invocations if r["kind"] == kind] for kind in (0, 2))
+    process, post = ([r for i in range(3) for r in frames.of(i, kind)] for kind in (0, 2))
     assert [(r["instance"], r["sequence"], r["datum"], r["port"]) for r in process] == [
         (0, 0, IN0, 0xFFFF), (1, 0, 0 << 48, 0), (2, 0, 1 << 48, 0)
     ]  # fmt: skip
     assert [(r["instance"], r["sequence"], r["datum"], r["port"]) for r in post] == [(i, 1, NONE, 0xFFFF) for i in range(3)]
     assert written[2 << 48]["invocation"] == 1, "written in postprocess"
-    assert all(r["failed"] == 0 and before <= r["start"] and r["duration"] >= 0 for r in frames.invocations)
+    assert all(r["outcome"] == 0 and before <= r["start"] for r in frames.invocations)
 
 
 def test_a_worker_fed_by_its_rank(attempt):
@@ -104,7 +104,8 @@ def test_a_worker_fed_by_its_rank(attempt):
     assert frames.consumed == [0, 1]
     assert [record["datum"] for record in frames.invocations] == [7, 8, 9, NONE]
     order = [kind for kind in frames.kinds if kind != LOG]
-    assert order == [READY, RECORDS, OUTPUT, CONSUMED, RECORDS, OUTPUT, CONSUMED, RECORDS, DONE]
+    assert order[:7] == [READY, RECORDS, OUTPUT, CONSUMED, RECORDS, OUTPUT, CONSUMED]
+    assert set(order[7:-1]) == {RECORDS} and order[-1] == DONE
 
 
 def test_finish_without_any_input(attempt):
@@ -129,7 +130,8 @@ graph = chain(Source(), Same(), Two())
     frames = attempt(source, inputs=items(*falsy, None, {"a": None}, {"b": 1, "a": 2})).run()
     assert frames.failure["message"].startswith("Two2 raised TypeError: process() returned a int")
     frames = attempt(source, inputs=items({}, None, {"a": None}, {"b": 1, "a": 2})).run()
-    assert [(port, value) for _, port, value in frames.results] == [(0, None), (1, 1), (0, 2)]
+    assert [value for _, port, value in frames.results if port == 0] == [None, 2]
+    assert [value for _, port, value in frames.results if port == 1] == [1]
     frames = attempt(HEAD + "graph = chain(Source(), Same(), Sink())", inputs=items(*falsy, None)).run()
     assert seen(frames) == falsy
 
@@ -271,20 +273,21 @@ graph = chain(Many(), Same(), Most())
 """
     frames = attempt(source).run()
     assert seen(frames) == [sum(range(100000))]
-    (producer,) = [r for r in frames.invocations if r["instance"] == 0 and r["kind"] == 0]
-    others = sum(r["duration"] for r in frames.invocations if r["instance"] and r["kind"] == 0)
-    first, last = (f(r["start"] for r in frames.invocations if r["instance"] == 1 and r["kind"] == 0) for f in (min, max))
-    assert last - first > others, "they ran while the producer wrote"
-    assert producer["duration"] < last - first, "time spent in other PEs is not the producer's"
+    (producer,) = [run for run in frames.calls if run["instance"] == 0]
+    others = [run for run in frames.calls if run["instance"] == 1]
+    assert len(others) < 1000, "runs, not a record each"
+    assert all(producer["start"] <= run["start"] < producer["end"] for run in others[1:]) and len(others) > 1, "while the producer wrote"
+    assert producer["spent"] < others[-1]["end"] - others[0]["start"], "time spent in other PEs is not the producer's"
+    assert [frames.profiles[i]["calls"] for i in range(3)] == [1, 100000, 100000]
 
 
-def test_records_of_a_long_preprocess_leave_in_frames_of_a_megabyte(attempt):
+def test_results_of_a_long_preprocess_leave_in_frames_of_a_megabyte(attempt):
     count = 60_000
     source = HEAD + f"""
 class Early(ProducerPE):
     def _preprocess(self):
         for number in range({count}):
-            self.write('output', number)
+            self.write('output', 'x' * 40)
     def _process(self, item):
         return None
 graph = chain(Early(), Same())
@@ -298,7 +301,7 @@ graph = chain(Early(), Same())
             frames.add(kind, body)
             if kind == RECORDS:
                 sizes.append(len(body))
-    assert seen(frames) == list(range(count))
+    assert seen(frames) == ["x" * 40] * count
     assert len(frames.data) == 2 * count + 1
     assert sum(sizes) > 2 << 20 and max(sizes) <= 1 << 20
 
@@ -363,7 +366,7 @@ for pe in (a, b):
 # Data that leave
 
 
-def test_key_hashes(attempt):
+def test_where_data_go(attempt):
     source = HEAD + """
 class Count(GenericPE):
     def __init__(self, grouping):
@@ -376,16 +379,16 @@ for grouping in ([0], ['k', 'l'], 'all', None):
         graph.connect(source, 'output', Count(grouping), 'input')
 graph.connect(Source(), 'output', Count(['k', 'l']), 'input')
 """
-    flow = attempt(source, stages=[[0], [1], [2], [3], [4], [5]], inputs={**items(("a", 1)), "Source4": [{"value": {"k": 1.0, "l": None}}]})
+    given = {**items(("a", 1)), "Source4": [{"value": {"k": 1.0, "l": None}}]}
+    flow = attempt(source, stages=[[0], [1], [2], [3], [4], [5]], workers=[1, 3, 2, 1, 1, 4], inputs=given)
     frames = flow.run(0)
     assert frames.failure is None
-    key = stable_hash(("a",))
-    assert [(edge, datum, hash, value) for edge, datum, hash, value in frames.outputs] == [
-        (0, 0, key, ["a", 1]), (1, 0, 0, ["a", 1]), (2, 0, 0, ["a", 1])
+    assert sorted(frames.outputs) == [
+        (0, 0, stable_hash(("a",)) % 3, ["a", 1]), (1, 0, 0, ["a", 1]), (1, 0, 1, ["a", 1]), (2, 0, 0, ["a", 1])
     ]  # fmt: skip
     (written,) = [record for record in frames.data if record["flag"] != 2]
     assert written["flag"] == 0 and written["size"] > 5
-    assert [hash for _, _, hash, _ in flow.run(4).outputs] == [stable_hash((1, None))]
+    assert [replica for _, _, replica, _ in flow.run(7).outputs] == [stable_hash((1, None)) % 4]
 
 
 @pytest.mark.parametrize("value, error", [([], "IndexError"), (5, "TypeError"), ({"a": 1}, "KeyError")])
@@ -587,7 +590,9 @@ def test_an_exception(attempt):
     assert failure["traceback"].startswith("Traceback (most recent call last):\n  File ") and "flow.py" in failure["traceback"]
     assert failure["traceback"].endswith("ValueError: no good\n") and "weft/" not in failure["traceback"]
     assert (frames.last, frames.status) == (FAILED, 1)
-    assert [(r["instance"], r["failed"]) for r in frames.invocations] == [(0, 0), (1, 0), (2, 0), (0, 0), (1, 1)]
+    assert [[(r["sequence"], r["datum"], r["outcome"]) for r in frames.of(i)] for i in range(3)] == [
+        [(0, IN0, 0), (1, IN0 + 1, 0)], [(0, 0, 0), (1, 1, 1)], [(0, 1 << 48, 0)]
+    ]  # fmt: skip
     assert frames.logs == [(1, 1, "about to fail")]
 
 
@@ -629,7 +634,7 @@ graph = chain(Source(), Bad())
 """
     frames = attempt(source).run()
     assert frames.failure["message"] == f"In {method}, Bad1 raised ValueError: no good"
-    assert "datum" not in frames.failure and frames.invocations[-1]["failed"] == 1
+    assert "datum" not in frames.failure and frames.invocations[-1]["outcome"] == 1
     assert (READY in frames.kinds) == (method == "postprocess")
 
 

@@ -5,7 +5,20 @@ from weft.elements import BasePE, ConsumerPE, GenericPE, IterativePE, ProducerPE
 from weft.graph import CompositePE, WorkflowGraph, create_iterative_chain
 
 __all__ = [
-    "BasePE", "CompositePE", "ConsumerPE", "GenericPE", "IterativePE", "ProducerPE", "SimpleFunctionPE", "WorkflowGraph",
-    "create_iterative_chain",
-]
+    "BasePE", "CommandPE", "CompositePE", "ConsumerPE", "GenericPE", "IterativePE", "ProducerPE", "SimpleFunctionPE", "WorkflowGraph",
+    "create_iterative_chain", "native",
+]  # fmt: skip
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    """What not every workflow needs is imported when it is asked for: a worker's start is waited for."""
+    if name == "CommandPE":
+        from weft.command import CommandPE
+
+        return CommandPE
+    if name == "native":
+        import importlib
+
+        return importlib.import_module("weft.native")
+    raise AttributeError(f"module 'weft' has no attribute '{name}'")

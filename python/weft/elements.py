@@ -25,6 +25,12 @@ class GenericPE:
 
     #: One instance only, whatever the number of ranks.
     single = False
+    #: Whether calls change the instance in ways that matter to later ones; None: not said.
+    stateful = None
+    #: What happens when a datum cannot be processed: 'fail', 'skip' or 'retry N'.
+    on_error = "fail"
+    #: Seconds that one datum may take.
+    time_limit = None
     #: Number of the process that hosts this instance, unique among the processes of a run; set before `preprocess`.
     rank = None
 
@@ -80,11 +86,11 @@ class GenericPE:
             raise KeyError(f"Can't write data: Unknown output connection '{name}' for PE '{type(self).__name__}'")
         raise RuntimeError(f"{self.id} can't write to '{name}': it is not running in a workflow")
 
-    def update_prov_state(self, name, data=None, **kwargs):
+    def update_prov_state(self, name=None, data=None, *_, **__):
         """Remembers the datum that is being processed under a name, for `write(..., dep=[name])`."""
 
-    def addToProvState(self, name, data=None, **kwargs):
-        self.update_prov_state(name, data, **kwargs)
+    def addToProvState(self, name, data=None, *details, **kwargs):
+        self.update_prov_state(name, data, *details, **kwargs)
 
     def log(self, message):
         rank = getattr(self, "_mpi_rank", self.rank)
@@ -113,6 +119,13 @@ def _connection(name, grouping, tuple_type):
     if tuple_type:
         connection[TYPE] = tuple_type
     return connection
+
+
+def derived_class(own, bases, contents):
+    """A class for one PE, with other bases in front of its own. It looks like its own: registration shows the author's class."""
+    names = ("__module__", "__qualname__", "__doc__", "__firstlineno__")
+    like = {name: getattr(own, name) for name in names if hasattr(own, name)}
+    return type(own.__name__, (*bases, own), {**contents, **like})
 
 
 class BasePE(GenericPE):
@@ -189,6 +202,13 @@ class ConsumerPE(GenericPE):
         return None
 
 
+def function_name(function):
+    """The name of a function, of what a `functools.partial` calls, or of a callable object's class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)
+
+
 class SimpleFunctionPE(IterativePE):
     """Applies a function to each datum: `compute_fn(datum, **params)`."""
 
@@ -198,14 +218,14 @@ class SimpleFunctionPE(IterativePE):
     def __init__(self, compute_fn=None, params=None):
         IterativePE.__init__(self)
         if compute_fn:
-            self.name = f"PE_{getattr(compute_fn, '__name__', type(compute_fn).__name__)}"
+            self.name = f"PE_{function_name(compute_fn)}"
         self.compute_fn = compute_fn
         self.params = {} if params is None else params
 
     def _process(self, data):
         if not self.compute_fn:
             return None
-        result = self.compute_fn(data, **self.params)
+        result = self.compute_fn(data, **(self.params or {}))
         # dispel4py's convention for a function that describes its result to the provenance.
         if isinstance(result, dict) and "_d4p_prov" in result:
             self.write(self.OUTPUT_NAME, result["_d4p_data"], **result["_d4p_prov"])

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workflow graphs: PEs, the edges that join them, and composites."""
 
+import itertools
 import os
 import sys
 from typing import Any, NamedTuple, Tuple
 
-from weft.elements import GenericPE, IterativePE, SimpleFunctionPE
+from weft.elements import GenericPE, IterativePE, SimpleFunctionPE, function_name
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
-#: Where the author wrote something: file and line.
-Location = Tuple[str, int]
+#: Where the author wrote something: file, and line or what stands for it.
+Location = Tuple[str, Any]
+
+_sequence = itertools.count()
 
 
 class GraphError(Exception):
@@ -32,6 +35,9 @@ class WorkflowNode:
         self.obj = obj
         self.location = location
         if isinstance(obj, GenericPE):
+            #: Grows from PE to PE: dispel4py numbers them in the order in which they are added, and so does Weft within a graph.
+            self.sequence = next(_sequence)
+            obj.id = f"{obj.name}{self.sequence}"
             self.nodeType = self.WORKFLOW_NODE_PE
             inputs, outputs = obj.inputconnections, obj.outputconnections
         elif isinstance(obj, WorkflowGraph):
@@ -73,8 +79,6 @@ class WorkflowGraph:
         node = self.objToNode.get(n)
         if node is None:
             node = WorkflowNode(n, _caller())
-            if node.nodeType == WorkflowNode.WORKFLOW_NODE_PE:
-                n.id = f"{n.name}{len(self.objToNode)}"
             self.objToNode[n] = node
         return node
 
@@ -101,14 +105,26 @@ class WorkflowGraph:
 
     @property
     def graph(self):
-        """dispel4py's place for the nodes: `graph.graph.nodes()`."""
-        return self
+        """The nodes and edges as dispel4py keeps them: `graph.graph.nodes()`."""
+        return NodeView(self)
 
-    def nodes(self):
-        return list(self.objToNode.values())
+    def propagate_types(self):
+        """Tells each PE the types of its inputs, sources first: `set_input_types`, then `get_output_types` of those before it."""
+        waiting, told = list(self.objToNode), set()
+        while waiting:
+            ready = [pe for pe in waiting if all(edge.source in told for edge in self.edges if edge.destination is pe)]
+            if not ready:
+                raise ValueError("types cannot be propagated around a cycle: remove one of its edges")
+            for pe in ready:
+                arriving = [edge for edge in self.edges if edge.destination is pe]
+                pe.set_input_types({edge.input: edge.source.get_output_types()[edge.output] for edge in arriving})
+                told.add(pe)
+                waiting.remove(pe)
+
+    propagateTypes = propagate_types
 
     def flatten(self):
-        """Puts the members of composites in their place, and gives each PE its id: its name and its position."""
+        """Puts the members of composites in their place, and gives each PE its id: its name and its number."""
         members = {}
         edges = []
         self._collect(members, edges, ())
@@ -119,8 +135,8 @@ class WorkflowGraph:
             for source, output in [_inner(edge.source, edge.output, "outputmappings", edge.location)]
             for destination, input in [_inner(edge.destination, edge.input, "inputmappings", edge.location)]
         ]
-        for position, pe in enumerate(members):
-            pe.id = f"{pe.name}{position}"
+        for number, node in enumerate(sorted(members.values(), key=lambda node: node.sequence)):
+            node.obj.id = f"{node.obj.name}{number}"
 
     def _collect(self, members, edges, parents):
         for obj, node in self.objToNode.items():
@@ -136,6 +152,57 @@ class WorkflowGraph:
                         if isinstance(inner, GenericPE):
                             members.setdefault(inner, WorkflowNode(inner, node.location))
         edges += self.edges
+
+
+class NodeView:
+    """A graph's nodes and edges under the names of a networkx graph, to be read."""
+
+    def __init__(self, graph):
+        self._graph = graph
+
+    def nodes(self, data=False):
+        nodes = list(self._graph.objToNode.values())
+        return [(node, {}) for node in nodes] if data else nodes
+
+    def edges(self, data=False):
+        nodes = self._graph.objToNode
+        pairs = dict.fromkeys((nodes[edge.source], nodes[edge.destination]) for edge in self._graph.edges)
+        return [(*pair, self[pair[0]][pair[1]]) if data else pair for pair in pairs]
+
+    def has_edge(self, first, second):
+        return second in self[first]
+
+    def number_of_nodes(self):
+        return len(self)
+
+    order = number_of_nodes
+
+    def number_of_edges(self):
+        return len(self.edges())
+
+    def __iter__(self):
+        return iter(self.nodes())
+
+    def __len__(self):
+        return len(self._graph.objToNode)
+
+    def __contains__(self, node):
+        return node in self.nodes()
+
+    def __getitem__(self, node):
+        """Neighbours of the node on either side, with what joins them."""
+        nodes, neighbours = self._graph.objToNode, {}
+        for edge in self._graph.edges:
+            if node.obj in (edge.source, edge.destination):
+                neighbour = nodes[edge.destination if node.obj is edge.source else edge.source]
+                first = {"DIRECTION": edge[0:3:2], "FROM_CONNECTION": edge.output, "TO_CONNECTION": edge.input, "ALL_CONNECTIONS": []}
+                neighbours.setdefault(neighbour, first)["ALL_CONNECTIONS"].append((edge.output, edge.input))
+        return neighbours
+
+    def __getattr__(self, name):
+        raise AttributeError(
+            f"graph.graph has no '{name}': it lists nodes() and edges(); change the graph with add() and connect() of the WorkflowGraph"
+        )
 
 
 class CompositePE(WorkflowGraph):
@@ -158,15 +225,15 @@ class CompositePE(WorkflowGraph):
 def create_iterative_chain(
     functions, function_pe_class=SimpleFunctionPE, name_prefix="PE_", name_suffix="", FunctionPE_class=None
 ):
-    """A composite with ports `input` and `output` that applies the functions in turn; each is `fn` or `(fn, params)`."""
+    """A composite with ports `input` and `output` that applies the functions in turn; each is `fn`, `(fn,)` or `(fn, params)`."""
     chain = WorkflowGraph()
     first = last = None
     for function in functions:
-        function, params = function if isinstance(function, (tuple, list)) else (function, {})
+        function, params = (*function, {})[:2] if isinstance(function, (tuple, list)) else (function, {})
         pe = (FunctionPE_class or function_pe_class)()
         pe.compute_fn = function
-        pe.params = params
-        pe.name = f"{name_prefix}{function.__name__}{name_suffix}"
+        pe.params = {} if params is None else params
+        pe.name = f"{name_prefix}{function_name(function)}{name_suffix}"
         chain.add(pe)
         if last is None:
             first = pe

@@ -3,8 +3,9 @@
 
     python -m weft.loader MODULE_FILE [--attribute ATTRIBUTE] [--output FD]
 
-writes one JSON document to file descriptor 3: `{"graph": ..., "documentation": ..., "attribute": ...}` or
-`{"problem": {"detail": ..., "errors": [{"pointer": ..., "detail": ...}]}}`, the errors where there are several. What the module prints goes where it always does.
+writes one JSON document to file descriptor 3: `{"graph": ..., "documentation": ..., "attribute": ..., "interpreter": ...}` or
+`{"problem": {"detail": ..., "errors": [{"pointer": ..., "detail": ...}]}}`, the errors where there are several.
+What the module prints goes where it always does.
 """
 
 import argparse
@@ -12,10 +13,13 @@ import hashlib
 import importlib.util
 import inspect
 import json
+import math
+import numbers
 import operator
 import os
 import sys
 import traceback
+import types
 
 from weft import compat
 from weft.elements import GROUPING, GenericPE, SimpleFunctionPE
@@ -23,6 +27,7 @@ from weft.graph import GraphError, WorkflowGraph
 
 MAXIMUM_PARAMETER = 4096
 MAXIMUM_SOURCE = 256 * 1024
+MAXIMUM_RETRIES = 100
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _GROUPINGS = {"all": "all", "global": "global", "shuffle": "round_robin", "round_robin": "round_robin"}
 
@@ -53,9 +58,14 @@ def load(path, attribute=None):
 
 
 def load_module(path):
-    """Runs the file as a module of its base name, with its folder first on `sys.path` and `dispel4py` meaning Weft."""
+    """Runs the file as a module of its base name, with its folder first on `sys.path` and `dispel4py` meaning Weft.
+
+    A file that ends in .json is a graph written as a document, and becomes the module's attribute `graph`.
+    """
     compat.install()
     path = os.path.abspath(path)
+    if path.endswith(".json"):
+        return _load_document(path)
     name = os.path.splitext(os.path.basename(path))[0]
     if name in sys.modules:  # A file called json.py must not take the place of what Weft itself uses.
         name = f"workflow_{name}"
@@ -70,6 +80,33 @@ def load_module(path):
     except BaseException as error:
         raise LoadError(_import_failure(error, path)) from error
     return module
+
+
+def _load_document(path):
+    from weft import documents
+
+    module = types.ModuleType("graph")
+    module.__file__ = path
+
+    def load_class(file, name):
+        part = load_module(os.path.join(os.path.dirname(path), file))
+        if not hasattr(part, name):
+            raise documents.DocumentError(f"{file} has no class '{name}': correct the name, or define it there")
+        return getattr(part, name)
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        module.graph = documents.build(document, path, load_class)
+    except (OSError, ValueError, documents.DocumentError) as error:
+        raise LoadError(f"{os.path.basename(path)}: {error}.") from error
+    module.__doc__ = document.get("documentation")
+    return module
+
+
+def may_fork(module):
+    """Whether processes that have loaded the module may be forked from one that has, as far as the module says."""
+    return getattr(module, "WEFT_FORK", True)
 
 
 def find_graph(module, attribute):
@@ -93,17 +130,19 @@ def find_graph(module, attribute):
     return next(iter(graphs.items()))
 
 
-def describe(graph, file):
+def describe(graph, file, module=None):
     """The flattened graph as JSON-ready values. Raises LoadError with everything that makes it impossible to run."""
     members = graph.objToNode
     if not members:
         raise LoadError(f"the graph in {os.path.basename(file)} is empty: join PEs with graph.connect(...) or add one with graph.add(...).")
     problems = []
+    if not isinstance(may_fork(module), bool):
+        problems.append(f"{os.path.basename(file)}: WEFT_FORK is {module.WEFT_FORK!r}. Assign True or False.")
     elements = [_element(pe, node, file, problems) for pe, node in members.items()]
     ids = [element["id"] for element in elements]
     for position, (id, node) in enumerate(zip(ids, members.values())):
         if id in ids[:position]:
-            problems.append(f"{_place(node.location)}: two PEs get the id '{id}' (name and position). Give one of them another name.")
+            problems.append(f"{_place(node.location)}: two PEs get the id '{id}' (name and number). Give one of them another name.")
     for edge in graph.edges:
         problems += _edge_problems(edge)
     cycle = _cycle(members, graph.edges)
@@ -137,11 +176,14 @@ def _element(pe, node, file, problems):
             problems.append(f"{place}: {pe.id} has a port named {port!r}. Name ports with text.")
     function = pe.compute_fn if isinstance(pe, SimpleFunctionPE) and type(pe).__module__.startswith("weft.") else None
     subject = function or type(pe)
-    source = _source(subject)
+    source = None if _is_declared(pe) else _source(subject)
     ports = json.dumps([inputs, outputs], sort_keys=True, default=repr)
     identity = source or f"{subject.__module__}.{getattr(subject, '__qualname__', subject)}"
+    if _is_declared(pe):
+        identity += json.dumps(_parameters(pe), sort_keys=True)
     class_name = getattr(subject, "__name__", "")
-    return {
+    documentation = getattr(pe, "_documentation", None) or subject.__doc__
+    described = {
         "id": pe.id,
         "name": str(pe.name),
         "class_name": class_name if class_name.isidentifier() else type(pe).__name__,
@@ -149,11 +191,69 @@ def _element(pe, node, file, problems):
         "outputs": outputs,
         "processes": _processes(pe, place, problems),
         "single": bool(pe.single),
-        "documentation": inspect.cleandoc(subject.__doc__) if isinstance(subject.__doc__, str) else None,
+        "documentation": inspect.cleandoc(documentation) if isinstance(documentation, str) else None,
         "parameters": _parameters(pe),
         "digest": hashlib.sha256(f"{identity}\n{ports}".encode("utf-8", "backslashreplace")).hexdigest(),
         "source": source,
+        "stateful": _stateful(pe, place, problems),
+        "on_error": _on_error(pe, place, problems),
+        "time_limit": _time_limit(pe, place, problems),
     }
+    native = _native(pe, place, problems)
+    return {**described, "parameters": native["parameters"], "native": native} if native else described
+
+
+def _is_declared(pe):
+    """Whether its parameters, and not its class, say what it does."""
+    return _is_native(pe) or type(pe).__module__ == "weft.command"
+
+
+def _is_native(pe):
+    native = sys.modules.get("weft.native")  # Not imported: there is none.
+    return native is not None and isinstance(pe, native.NativePE)
+
+
+def _native(pe, place, problems):
+    if not _is_native(pe):
+        return None
+    try:
+        return {"operation": pe.operation, "parameters": json.loads(json.dumps(pe.parameters, allow_nan=False))}
+    except (TypeError, ValueError) as error:
+        problems.append(f"{place}: {pe.id} has parameters that cannot be written as JSON ({error}). Use text, numbers, lists and mappings.")
+        return {"operation": pe.operation, "parameters": {}}
+
+
+def _stateful(pe, place, problems):
+    stateful = pe.stateful
+    if stateful is None or isinstance(stateful, bool):
+        return stateful
+    # What dispel4py's hybrid mapping takes.
+    if isinstance(stateful, list) or stateful in ("all", "global", "nature"):
+        return True
+    problems.append(f"{place}: {pe.id} has stateful {stateful!r}. Use True or False, or leave it out.")
+    return None
+
+
+def _on_error(pe, place, problems):
+    policy = pe.on_error
+    if isinstance(policy, str):
+        word, *count = policy.split()
+        if word in ("fail", "skip") and not count:
+            return word
+        if word == "retry" and len(count) == 1 and count[0].isdecimal() and 1 <= int(count[0]) <= MAXIMUM_RETRIES:
+            return f"retry {int(count[0])}"
+    problems.append(f"{place}: {pe.id} has on_error {policy!r}. Use 'fail', 'skip' or 'retry N' with N from 1 to {MAXIMUM_RETRIES}.")
+    return "fail"
+
+
+def _time_limit(pe, place, problems):
+    limit = pe.time_limit
+    if limit is None:
+        return None
+    if isinstance(limit, numbers.Real) and not isinstance(limit, bool) and math.isfinite(limit) and limit > 0:
+        return float(limit)
+    problems.append(f"{place}: {pe.id} has time_limit {limit!r}. Use a number of seconds above 0, or leave it out.")
+    return None
 
 
 def _grouping(connection):
@@ -163,12 +263,22 @@ def _grouping(connection):
         return "round_robin", None
     if isinstance(grouping, str) and grouping in _GROUPINGS:
         return _GROUPINGS[grouping], None
-    if isinstance(grouping, list) and all(isinstance(part, (int, str)) and not isinstance(part, bool) for part in grouping):
-        # No parts: every datum has the same key.
-        return {"by_key": grouping} if grouping else "global", None
+    if isinstance(grouping, list):
+        parts = [part if isinstance(part, (str, bool)) else _index(part) for part in grouping]
+        if all(isinstance(part, (int, str)) and not isinstance(part, bool) for part in parts):
+            # No parts: every datum has the same key.
+            return {"by_key": parts} if parts else "global", None
     return None, (
         f"the unknown grouping {grouping!r}. Use 'all', 'global', a list of the indexes or names that make up the key, or leave it out."
     )
+
+
+def _index(part):
+    """A whole number, NumPy's too."""
+    try:
+        return operator.index(part)
+    except TypeError:
+        return None
 
 
 def _processes(pe, place, problems):
@@ -183,7 +293,7 @@ def _processes(pe, place, problems):
 
 
 def _parameters(pe):
-    own = set(vars(GenericPE())) | {"single", "rank"}
+    own = set(vars(GenericPE())) | {"single", "rank", "stateful", "on_error", "time_limit"}
     parameters = {}
     for name, value in vars(pe).items():
         if name not in own and not name.startswith("_"):
@@ -254,7 +364,7 @@ def _class_location(cls, file):
 
 def _place(location):
     file, line = location
-    return f"{os.path.basename(file)}, line {line}"
+    return f"{os.path.basename(file)}, {f'line {line}' if isinstance(line, int) else line}"
 
 
 def _import_failure(error, path):
@@ -289,7 +399,8 @@ def main():
     options = parser.parse_args()
     try:
         module, attribute, graph = load(options.module, options.attribute)
-        document = {"graph": describe(graph, module.__file__), "documentation": module.__doc__, "attribute": attribute}
+        document = {"graph": describe(graph, module.__file__, module), "documentation": module.__doc__, "attribute": attribute}
+        document["interpreter"] = sys.executable
     except LoadError as error:
         document = {"problem": error.document()}
     with os.fdopen(options.output, "w", encoding="utf-8", errors="backslashreplace") as output:

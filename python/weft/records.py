@@ -17,61 +17,39 @@ MAXIMUM_JSON = 64 * 1024
 NO_ID = (1 << 64) - 1
 NO_INDEX = 0xFFFF
 
-# What an invocation was of, and bits of the flag of a failed one.
+# What an invocation was of, and bits of the flag of one that failed.
 PROCESS, PREPROCESS, POSTPROCESS = 0, 1, 2
-FAILURE = 1 << 4
+FAILURE, SKIPPED = 1 << 4, 2 << 4
 
 # Flags of a datum's record.
 MEASURED, ESTIMATED, RUN_INPUT = 0, 1, 2
 
 FRAME_HEADER = struct.Struct("<IB")
-DATA_HEADER = struct.Struct("<HQQI")
 _RECORD_HEADER = struct.Struct("<BBHI")
 _INVOCATION = struct.Struct("<BBHIQQqqH6x")
-_DATUM = struct.Struct("<BBHIQQQq")
+_CALLS = struct.Struct("<BBHIQQHBB4xqqQQ")
+_DATA = struct.Struct("<BBHIQQB7xQQqq")
 _DERIVATION = struct.Struct("<BBHIQQ")
 _U32 = struct.Struct("<I")
+_PROGRESSION = struct.Struct("<QQ")
 _U64 = struct.Struct("<Q")
 _LOG_HEADER = struct.Struct("<HB")
 _INPUT_BIT = 1 << 62
 
 
-def frame(kind, body=b""):
-    return FRAME_HEADER.pack(len(body), kind) + body
+def consumed(batch):
+    return _U32.pack(batch)
 
 
-def output_frame(records):
-    return frame(OUTPUT, _U32.pack(len(records)) + b"".join(records))
-
-
-def consumed_frame(batch):
-    return frame(CONSUMED, _U32.pack(batch))
+def batch_of(body):
+    """The number of an INPUT frame's batch, and its chunks."""
+    if len(body) < _U32.size:
+        raise ValueError("an INPUT frame without its batch")
+    return _U32.unpack_from(body)[0], memoryview(body)[_U32.size :]
 
 
 def log_frame(instance, stream, line):
-    return frame(LOG, _LOG_HEADER.pack(instance, stream) + line)
-
-
-def data_record(edge, datum, key_hash, pickled):
-    return DATA_HEADER.pack(edge, datum, key_hash, len(pickled)) + pickled
-
-
-def unpack_input(body):
-    """The batch's number and its data as (edge, datum id, view of the pickled value)."""
-    batch, count = struct.unpack_from("<II", body)
-    view = memoryview(body)
-    position = 8
-    data = []
-    for _ in range(count):
-        edge, datum, _, length = DATA_HEADER.unpack_from(body, position)
-        position += DATA_HEADER.size
-        if position + length > len(body):
-            raise ValueError("a datum is longer than its INPUT frame")
-        data.append((edge, datum, view[position : position + length]))
-        position += length
-    if position != len(body):
-        raise ValueError("an INPUT frame is longer than its data")
-    return batch, data
+    return FRAME_HEADER.pack(_LOG_HEADER.size + len(line), LOG) + _LOG_HEADER.pack(instance, stream) + line
 
 
 def datum_base(instance):
@@ -93,8 +71,34 @@ def invocation(flag, instance, sequence, datum, start, duration, port, pack=_INV
     return pack(1, flag, instance, 40, sequence, datum, start, duration, port)
 
 
-def datum(flag, port, datum, sequence, size, time, pack=_DATUM.pack):
-    return pack(2, flag, port, 32, datum, sequence, size, time)
+def calls(instance, sequence, count, port, inputs, start, end, timed, spent, each):
+    """A run of `process` invocations. `inputs`: None, a range or a sequence of datum ids; `each`: None, or start and duration of each."""
+    if inputs is None:
+        form, listed = 0, b""
+    elif type(inputs) is range:
+        form, listed = 1, _PROGRESSION.pack(inputs.start, inputs.step)
+    else:
+        form, listed = 2, struct.pack(f"<{count}Q", *inputs)
+    times = b"" if each is None else struct.pack(f"<{2 * count}q", *each)
+    length = _CALLS.size - _RECORD_HEADER.size + len(listed) + len(times)
+    header = _CALLS.pack(8, 0, instance, length, sequence, count, port, form, 0 if each is None else 1, start, end, timed, spent)
+    return header + listed + times
+
+
+#: Writers of a run of data.
+BY_ONE, BY_ONE_EACH, BY_DISTANCE, BY_NONE = range(4)
+
+
+def data(flag, port, first, count, form, sequence, size, start, end, distances=()):
+    """A run of data. `distances`, of form BY_DISTANCE: of each datum's writer from `sequence`."""
+    listed = struct.pack(f"<{len(distances)}I", *distances)
+    length = _DATA.size - _RECORD_HEADER.size + len(listed)
+    return _DATA.pack(9, flag, port, length, first, count, form, sequence, size, start, end) + listed
+
+
+def profile(instance, values):
+    body = json.dumps(values, separators=(",", ":")).encode()
+    return _RECORD_HEADER.pack(10, 0, instance, len(body)) + body
 
 
 def derivation(datum, origin):
@@ -107,8 +111,8 @@ def attributes(datum, values):
     return _RECORD_HEADER.pack(4, 0, 0, 8 + len(body)) + _U64.pack(datum) + body
 
 
-def result(datum, port, value):
-    body = json_bytes(value)
+def result(datum, port, body):
+    """`body`: the value by `json_bytes`."""
     return _RECORD_HEADER.pack(5, 0, port, 8 + len(body)) + _U64.pack(datum) + body
 
 

@@ -95,7 +95,7 @@ package struct LocalMPI: Backend {
 
     /// The launch script. `mkdir` makes sure that it runs only once, whoever starts it again.
     static func script(for launch: Launch, mpirun: String, rankProgram: String) -> String {
-        let arguments = [mpirun] + arguments(ranks: launch.ranks) + [rankProgram, launch.folder.path]
+        let words = LocalMPI(mpirun: mpirun, rankProgram: rankProgram).command(for: launch)
         return """
             #!/bin/sh
             # Starts attempt \(launch.attempt) of \(launch.run). Written by weftd.
@@ -103,18 +103,31 @@ package struct LocalMPI: Backend {
             mkdir claimed 2>/dev/null || exit 0
             read -r stat < /proc/$$/stat
             printf '%s\\n' "$stat" > leader.tmp && mv leader.tmp leader
-            export WEFT_RUN_ID=\(launch.run) WEFT_ATTEMPT=\(launch.attempt)
-            export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+            export \(environment(of: launch).map { "\($0.name)=\($0.value)" }.joined(separator: " "))
             cd ../work || exit 71
-            \(arguments.map(shellQuoted).joined(separator: " ")) > ../launcher/output 2>&1 < /dev/null
+            \(words.map(shellQuoted).joined(separator: " ")) > ../launcher/output 2>&1 < /dev/null
             printf '%03d' $? 1<> ../launcher/exit
 
             """
     }
 
-    /// Without bindings: with more ranks than cores, bound ranks would starve each other.
-    static func arguments(ranks: Int) -> [String] {
-        ["-n", "\(ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "btl", "self,vader"]
+    /// `mpirun` and its arguments, for the folder `work`.
+    ///
+    /// Without bindings: with more ranks than cores, bound ranks would starve each other. Naming the layer above the shared
+    /// memory spares each rank the search for network cards: 0.2 s.
+    package func command(for launch: Launch) -> [String] {
+        [
+            mpirun, "-n", "\(launch.ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "btl", "self,vader", "--mca", "pml", "ob1",
+            rankProgram, launch.folder.path,
+        ]
+    }
+
+    /// What `mpirun` needs in its environment; the first two mark every process of the attempt.
+    package static func environment(of launch: Launch) -> [(name: String, value: String)] {
+        [
+            ("WEFT_RUN_ID", "\(launch.run)"), ("WEFT_ATTEMPT", "\(launch.attempt)"), ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
+            ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+        ]
     }
 
     static func shellQuoted(_ text: String) -> String {

@@ -29,6 +29,10 @@ package struct CopyBuffer: ~Copyable {
         append(Int16(value))
     }
 
+    package mutating func smallint(_ value: Int?) {
+        if let value { smallint(value) } else { null() }
+    }
+
     package mutating func integer(_ value: Int) {
         append(Int32(4))
         append(Int32(value))
@@ -47,6 +51,12 @@ package struct CopyBuffer: ~Copyable {
         if let value { integer(value) } else { null() }
     }
 
+    /// For columns of type `integer[]`.
+    package mutating func integers(_ values: [Int32]?) { array(values, type: 23) }
+
+    /// For columns of type `bigint[]`.
+    package mutating func bigints(_ values: [Int64]?) { array(values, type: 20) }
+
     package mutating func bool(_ value: Bool) {
         append(Int32(1))
         bytes.append(value ? 1 : 0)
@@ -60,6 +70,19 @@ package struct CopyBuffer: ~Copyable {
         value.withUTF8 { text in
             append(Int32(text.count))
             bytes += text
+        }
+    }
+
+    /// - Parameter type: the elements' type, by its number in `pg_type`.
+    private mutating func array<Element: FixedWidthInteger>(_ values: [Element]?, type: Int32) {
+        guard let values else { return null() }
+        let size = MemoryLayout<Element>.size
+        append(Int32(20 + values.count * (4 + size)))
+        // One dimension, no nulls; how many, from index 1.
+        for field in [1, 0, type, Int32(values.count), 1] { append(field) }
+        for value in values {
+            append(Int32(size))
+            append(value)
         }
     }
 

@@ -12,7 +12,7 @@ enum Frame {
 
     static func header(_ kind: ToWorker, length: Int) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(16)
+        bytes.reserveCapacity(Batch.headroom)
         bytes.appendLittleEndian(UInt32(length))
         bytes.append(kind.rawValue)
         return bytes
@@ -22,36 +22,49 @@ enum Frame {
 /// Cuts what arrives from a worker, in pieces of any size, into frames.
 struct FrameReader {
     private var header: [UInt8] = []
+    /// Kind of the frame whose body is being read; of the body the first `filled` bytes are there.
+    private var kind: Frame.FromWorker?
     private var body: [UInt8] = []
-    /// Kind and length of the frame whose body is being read.
-    private var current: (kind: Frame.FromWorker, length: Int)?
+    private var filled = 0
 
     /// Takes from `bytes` until a frame is complete or nothing is left.
     mutating func next(_ bytes: inout Slice<UnsafeRawBufferPointer>) throws(StreamViolation) -> (kind: Frame.FromWorker, body: [UInt8])? {
-        if current == nil {
+        if kind == nil {
             let piece = bytes.prefix(Frame.headerSize - header.count)
             header.append(contentsOf: piece)
             bytes = bytes.dropFirst(piece.count)
             guard header.count == Frame.headerSize else { return nil }
-            current = try Self.parse(header)
-            header.removeAll(keepingCapacity: true)
-            // A length that is only claimed must not cost memory.
-            body.reserveCapacity(min(current?.length ?? 0, 1 << 20))
+            try begin()
         }
-        guard let (kind, length) = current else { return nil }
-        let piece = bytes.prefix(length - body.count)
-        body.append(contentsOf: piece)
-        bytes = bytes.dropFirst(piece.count)
-        guard body.count == length else { return nil }
+        let taken = withRest { rest in
+            let piece = bytes.prefix(rest.count)
+            rest.copyBytes(from: piece)
+            return piece.count
+        }
+        bytes = bytes.dropFirst(taken)
+        guard let kind, filled == body.count else { return nil }
         defer { body = [] }
-        current = nil
+        self.kind = nil
+        filled = 0
         return (kind, body)
     }
 
-    private static func parse(_ header: [UInt8]) throws(StreamViolation) -> (Frame.FromWorker, Int) {
+    /// Lets the rest of the current body, which may be nothing, be written straight to its place.
+    /// - Parameter fill: writes to the beginning of the buffer, and tells how much.
+    mutating func withRest(_ fill: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+        let count = body.withUnsafeMutableBytes { [filled] in fill(UnsafeMutableRawBufferPointer(rebasing: $0[filled...])) }
+        filled += count
+        return count
+    }
+
+    private mutating func begin() throws(StreamViolation) {
         let length = header.withUnsafeBytes { Int($0.loadLittleEndian(UInt32.self, at: 0)) }
         guard let kind = Frame.FromWorker(rawValue: header[4]) else { throw StreamViolation("a frame of unknown kind \(header[4])") }
         guard length <= Frame.maximumLength else { throw StreamViolation("a frame of \(length) bytes, where 1 GiB is the most") }
-        return (kind, length)
+        header.removeAll(keepingCapacity: true)
+        self.kind = kind
+        // The bytes are whatever was there, and nobody sees them before `filled` has passed them all. A length that is only
+        // claimed costs no memory, since it is not touched.
+        body = [UInt8](unsafeUninitializedCapacity: length) { $1 = length }
     }
 }

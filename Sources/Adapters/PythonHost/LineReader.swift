@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Cuts what a process prints into lines. A line that is longer than the bound is cut into several.
-struct LineReader {
-    static let maximumLength = 16 << 10
+package struct LineReader {
+    package static let maximumLength = 16 << 10
     private var partial: [UInt8] = []
 
-    mutating func read(_ bytes: UnsafeRawBufferPointer) -> [String] {
+    package init() {}
+
+    package mutating func read(_ bytes: UnsafeRawBufferPointer) -> [String] {
         var lines: [String] = []
         for byte in bytes {
             if byte == UInt8(ascii: "\n") {
@@ -21,7 +23,7 @@ struct LineReader {
     }
 
     /// What was printed after the last end of a line.
-    mutating func end() -> String? { partial.isEmpty ? nil : cut() }
+    package mutating func end() -> String? { partial.isEmpty ? nil : cut() }
 
     private mutating func cut() -> String {
         defer { partial.removeAll(keepingCapacity: true) }

@@ -13,6 +13,8 @@ package enum WorkerNote: Sendable {
     /// Its failure in JSON, as far as it knows it.
     case failed([UInt8])
     case ended(WorkerEnd)
+    /// What the nursery printed, or what is to be known about it. The number of the worker means nothing.
+    case nursery(String)
 }
 
 /// How a worker process ended.
@@ -22,6 +24,8 @@ package struct WorkerEnd: Sendable {
         case killed(signal: String)
         /// It had closed its end of the stream and stayed; the rank has ended it.
         case silent
+        /// Nobody knows: the nursery that had forked it is gone.
+        case orphaned
     }
 
     package var pid: Int32

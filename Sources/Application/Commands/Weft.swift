@@ -12,7 +12,7 @@ struct Weft: AsyncParsableCommand {
             Exit codes: 0 done, 1 error, 2 wrong usage, 3 the run failed, 4 no or not enough authority, 5 not found, 124 timeout.
             """,
         subcommands: [
-            Up.self, Down.self, Status.self, GraphCommand.self, ElementCommand.self, PlanCommand.self, RunCommand.self,
+            Try.self, Up.self, Down.self, Status.self, GraphCommand.self, ElementCommand.self, PlanCommand.self, RunCommand.self,
             ProvenanceCommand.self, AuthCommand.self,
         ])
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CPosix
-import FoundationEssentials
 import Glibc
 import MPITransport
+import NativeHost
 import Provenance
 import PythonHost
 import StreamEngine
@@ -12,20 +12,21 @@ import WorkflowModel
 /// One rank of an attempt, from its start to its end.
 struct Rank {
     private let document: RunDocument
-    private let folder: RunFolder
     private let reporter: FailureReporter
     private let termination: Int32
     private let transport: MPITransport
-    private let host = PythonHost()
+    private let host: HostSet
     private let routing: Routing
     private var records: RankRecords
+    private var activities: [Int: Activity] = [:]
+
+    private enum Activity { case starting, running, ended }
 
     /// - Parameter termination: readable once the rank is to end.
     init(
-        document: RunDocument, folder: RunFolder, identity: RankIdentity, transport: MPITransport, termination: Int32
+        document: RunDocument, folder: RunFolder, identity: RankIdentity, transport: MPITransport, python: PythonHost, termination: Int32
     ) throws {
         self.document = document
-        self.folder = folder
         self.transport = transport
         self.termination = termination
         reporter = FailureReporter(identity: identity, document: document)
@@ -38,17 +39,21 @@ struct Rank {
         }
         records = try RankRecords(document: document, folder: folder, identity: identity)
         routing = try Routing(graph: document.graph, plan: document.plan)
+        host = try HostSet(
+            document: document, folder: folder, workers: document.plan.workers(onRank: identity.rank), python: python)
     }
 
     /// Runs until every worker is done and everything they wrote has been consumed, on this rank and on all others.
     mutating func run() throws {
-        try startWorkers()
+        let deadline = document.timeLimit.flatMap { Int64(exactly: ($0 * 1e9).rounded()) }.map { Clock.monotonic + $0 }
+        try host.start()
         var loop = RankLoop(machine: RankMachine(routing: routing, rank: transport.rank), transport: transport, host: host)
-        var idle = Backoff(ranks: transport.size)
+        var idle = Backoff()
         while !loop.isFinished || !host.areGone {
+            let worked = try loop.step { worker, note in try take(note, from: worker) }
             let now = Clock.monotonic
-            let worked = try loop.step(now: now) { worker, note in try take(note, from: worker) }
             try records.tick(now)
+            if let deadline, deadline < now, let failure = overLimit(loop.machine, by: now - deadline) { throw failure }
             if worked { idle.reset() } else { host.wait(nanoseconds: idle.next(), or: termination) }
             try checkTermination()
         }
@@ -56,9 +61,12 @@ struct Rank {
 
         idle.reset()
         while try !transport.allHaveFinished() {
+            // The nursery's last lines come too late for the segment.
+            while try host.nextEvent() != nil {}
             host.wait(nanoseconds: idle.next(), or: termination)
             try checkTermination()
         }
+        host.close()
         try transport.finalize()
     }
 
@@ -68,40 +76,81 @@ struct Rank {
         records.close(failure)
     }
 
-    private func startWorkers() throws(SpawnFailure) {
-        let rank = transport.rank
-        let environment = WorkerEnvironment.variables(
-            inherited: ProcessInfo.processInfo.environment, folder: folder, run: document.run, attempt: document.attempt, rank: rank)
-        for worker in document.plan.workers(onRank: rank) {
-            try host.start(
-                worker: worker, interpreter: document.interpreter, folder: folder.path, environment: environment,
-                directory: folder.work)
-        }
-    }
-
     private func checkTermination() throws(Terminated) {
         if weft_terminated() != 0 { throw Terminated() }
     }
 
-    private mutating func take(_ note: WorkerNote, from worker: Int) throws {
+    private mutating func take(_ note: HostSet.Note, from worker: Int) throws {
         switch note {
-        case .started(let pid): try records.add(.started, worker: worker, pid: pid)
-        case .ready(let pid): try records.add(.ready, worker: worker, pid: pid)
+        case .python(let note): try take(note, from: worker)
+        case .native(let note): try take(note, from: worker)
+        }
+    }
+
+    private mutating func take(_ note: NativeNote, from worker: Int) throws {
+        switch note {
+        case .started:
+            activities[worker] = .starting
+            try records.add(.started, worker: worker, pid: getpid())
+        case .ready:
+            activities[worker] = .running
+            try records.add(.ready, worker: worker, pid: getpid())
         case .records(let bytes): try records.add(bytes)
         case .line(let instance, let stream, let text):
             try records.add(line: text, worker: worker, instance: instance, stream: stream)
+        case .failed(let report): throw RankFailure(report: reporter.placed(report))
+        case .ended:
+            activities[worker] = .ended
+            try records.add(.ended, worker: worker, pid: getpid())
+        }
+    }
+
+    private mutating func take(_ note: WorkerNote, from worker: Int) throws {
+        switch note {
+        case .started(let pid):
+            activities[worker] = .starting
+            try records.add(.started, worker: worker, pid: pid)
+        case .ready(let pid):
+            activities[worker] = .running
+            try records.add(.ready, worker: worker, pid: pid)
+        case .records(let bytes): try records.add(bytes)
+        case .line(let instance, let stream, let text):
+            try records.add(line: text, worker: worker, instance: instance, stream: stream)
+        case .nursery(let text): try records.add(line: text, from: "nursery")
         case .failed(let json): throw RankFailure(report: reporter.report(json, worker: worker))
         case .ended(let end):
+            activities[worker] = .ended
             try records.add(.ended, worker: worker, pid: end.pid)
             guard end.wasDone else { throw RankFailure(report: reporter.report(end, worker: worker, document: document)) }
-            if case .exited(0) = end.status { return }
-            let status =
-                switch end.status {
-                case .exited(let code): "exited with status \(code)"
-                case .killed(let signal): "was killed by \(signal)"
-                case .silent: "had to be ended, since it stayed"
-                }
+            let status: String
+            switch end.status {
+            case .exited(0), .orphaned: return
+            case .exited(let code): status = "exited with status \(code)"
+            case .killed(let signal): status = "was killed by \(signal)"
+            case .silent: status = "had to be ended, since it stayed"
+            }
             try records.add(line: "the worker \(status) after its work was done", worker: worker, instance: nil, stream: .stderr)
+        }
+    }
+
+    /// Where all workers wait for others, those are given time to tell first: the first report is the one that counts.
+    private func overLimit(_ machine: RankMachine, by nanoseconds: Int64) -> RankFailure? {
+        let states = document.plan.workers(onRank: transport.rank).map { ($0, doing($0, machine)) }
+        guard nanoseconds > 500_000_000 || states.contains(where: { !$0.1.waits }) else { return nil }
+        let sentences = states.map { "\(document.describe(worker: $0)) \($1.text)" }
+        return RankFailure(report: reporter.report(overLimit: document.timeLimit ?? 0, activities: sentences))
+    }
+
+    private func doing(_ worker: Int, _ machine: RankMachine) -> (text: String, waits: Bool) {
+        switch activities[worker] {
+        case nil: return ("had not started", false)
+        case .starting: return ("was loading its module or in preprocess", false)
+        case .ended: return ("was done", true)
+        case .running:
+            let held = machine.heldBytes(worker: worker)
+            if held.output > 0 { return ("had \(held.output) bytes to send that their reader had no room for", true) }
+            if held.input > 0 { return ("had \(held.input) bytes of input that it had not processed", false) }
+            return routing.isSource(stage: routing.stages[worker]) ? ("was running", false) : ("waited for input", true)
         }
     }
 }

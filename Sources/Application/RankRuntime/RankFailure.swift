@@ -55,6 +55,13 @@ struct FailureReporter {
         FailureReport(cause: cause, message: message, at: Clock.date(Clock.wall), rank: identity.rank, node: identity.node)
     }
 
+    /// A report that does not know yet whose it is.
+    func placed(_ report: FailureReport) -> FailureReport {
+        var report = report
+        (report.rank, report.node) = (identity.rank, identity.node)
+        return report
+    }
+
     private func describe(_ error: StorageError) -> String {
         let place = "\(error.reason) (\(identity.place))"
         return switch error.code {
@@ -98,6 +105,7 @@ struct FailureReporter {
     /// A worker that ended without a word.
     func report(_ end: WorkerEnd, worker: Int, document: RunDocument) -> FailureReport {
         let whose = "\(document.describe(worker: worker)) of \(identity.place)"
+        if let report = reportTimeout(end, worker: worker, of: whose, document: document) { return report }
         let moment = end.wasReady ? "" : " before it was ready"
         let how: String
         switch end.status {
@@ -105,6 +113,8 @@ struct FailureReporter {
             how = "was killed by SIGKILL\(moment); the system does that when memory runs out, and so does whoever ends the process"
         case .killed(let signal): how = "was killed by \(signal)\(moment)"
         case .exited(let status): how = "exited with status \(status)\(moment), without finishing its work"
+        case .orphaned:
+            how = "was lost\(moment), as the process of this node that had forked it has ended; the node's first rank logs how"
         case .silent:
             how =
                 "closed its connection to the rank\(moment), so that it had to be ended: "
@@ -114,11 +124,51 @@ struct FailureReporter {
         switch end.status {
         case .killed(let signal): report.signal = signal
         case .exited(let status): report.exitStatus = status
-        case .silent: break
+        case .silent, .orphaned: break
         }
         if !end.lastWords.isEmpty { report.traceback = end.lastWords.joined(separator: "\n") }
         name(&report, worker: worker)
         return report
+    }
+
+    /// For so long a worker tries to end the call itself, before faulthandler ends the worker (`python/weft/policy.py`).
+    private static let timeoutGrace = 3.0
+
+    /// Python's faulthandler has ended the worker: a datum took longer than it may.
+    private func reportTimeout(_ end: WorkerEnd, worker: Int, of whose: String, document: RunDocument) -> FailureReport? {
+        guard case .exited(1) = end.status, let start = end.lastWords.lastIndex(where: { $0.hasPrefix("Timeout (") }) else { return nil }
+        let limited = document.elements(ofWorker: worker).compactMap { id, instance in
+            document.graph.elements.first { $0.id == id }?.timeLimit.map { (id: id, instance: instance, limit: $0) }
+        }
+        // faulthandler says `Timeout (0:00:05.500000)!`.
+        let seconds = Self.seconds(end.lastWords[start].drop { $0 != "(" }.dropFirst().prefix { $0 != ")" })
+        let exact = limited.filter { abs($0.limit + Self.timeoutGrace - (seconds ?? -1)) < 0.001 }
+        let suspects = exact.isEmpty ? limited : exact
+        guard !suspects.isEmpty else { return nil }
+        let limits = suspects.map { "\($0.id) (\(Self.text(seconds: $0.limit)))" }.joined(separator: " or ")
+        var report = report(.timeLimit, "\(whose): a datum took longer than the time limit of \(limits)")
+        report.exitStatus = 1
+        report.traceback = end.lastWords[start...].joined(separator: "\n")
+        if suspects.count == 1 { (report.element, report.instance) = (suspects[0].id, suspects[0].instance) }
+        return report
+    }
+
+    /// - Parameter text: `0:00:02.500000`.
+    private static func seconds(_ text: Substring) -> Double? {
+        let parts = text.split(separator: ":").map { Double($0) }
+        guard parts.count == 3, let hours = parts[0], let minutes = parts[1], let seconds = parts[2] else { return nil }
+        return 3600 * hours + 60 * minutes + seconds
+    }
+
+    /// `5 s` or `2.5 s`
+    private static func text(seconds: Double) -> String {
+        seconds == seconds.rounded() && abs(seconds) < 1e15 ? "\(Int(seconds)) s" : "\(seconds) s"
+    }
+
+    /// - Parameter activities: what each worker of this rank was doing.
+    func report(overLimit limit: Double, activities: [String]) -> FailureReport {
+        let doing = activities.isEmpty ? "" : ": " + activities.joined(separator: "; ")
+        return report(.timeLimit, "the run took longer than its time limit of \(Self.text(seconds: limit)); \(identity.place)\(doing)")
     }
 
     /// Of a worker that hosts a single PE it is clear which one it was.

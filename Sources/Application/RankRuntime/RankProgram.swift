@@ -9,13 +9,23 @@ import WorkflowModel
 
 /// `weft-rank FOLDER`, the MPI program: started by `mpirun` once for each rank of a plan, it hosts the rank's workers, moves
 /// data between them and those of the other ranks, and writes down what happens. `FOLDER` is a ``RunFolder``.
+///
+/// `weft-rank --measure-transport BYTES SECONDS`, on two ranks, prints how fast batches pass between ranks.
 package enum RankProgram {
     /// A rank has failed; the report is in its failure file.
-    private static let failed: Int32 = 3
+    static let failed: Int32 = 3
 
     package static func main(_ arguments: [String]) -> Never {
+        weft_keep_memory()
+        if arguments.count == 4, arguments[1] == "--measure-transport", let bytes = Int(arguments[2]), let seconds = Double(arguments[3]) {
+            measure(bytes: bytes, seconds: seconds)
+        }
         guard arguments.count == 2, let path = realpath(arguments[1], nil) else {
-            tell("usage: mpirun -n RANKS weft-rank FOLDER, where FOLDER is an attempt's folder with its run.json")
+            tell(
+                """
+                usage: mpirun -n RANKS weft-rank FOLDER, where FOLDER is an attempt's folder with its run.json
+                       mpirun -n 2 weft-rank --measure-transport BYTES SECONDS
+                """)
             exit(64)
         }
         let folder = RunFolder(path: String(cString: path))
@@ -28,27 +38,60 @@ package enum RankProgram {
             tell("weft-rank: cannot prepare for signals: \(String(cString: strerror(prepared)))")
             exit(failed)
         }
-        let transport: MPITransport
+
+        // Before MPI, so that the module is loaded while MPI starts. What is wrong with the document is told when there is a rank.
+        let document = Result { try read(folder.document) }
+        if let document = try? document.get(), document.graph.application != nil {
+            runApplication(document, folder, termination: termination)
+        }
+        let python = (try? document.get()).map { PythonStart($0, folder: folder) }
         do {
-            transport = try MPITransport.start()
+            let transport = try MPITransport.start()
+            run(folder, document: document, python: python, transport: transport, termination: termination)
         } catch {
             tell("weft-rank: \(error)")
             exit(failed)
         }
-        run(folder, transport: transport, termination: termination)
     }
 
-    private static func run(_ folder: RunFolder, transport: MPITransport, termination: Int32) -> Never {
+    /// What Python workers are started with.
+    private struct PythonStart {
+        let launch: WorkerLaunch
+        let sharesNode: Bool
+        let nursery: Nursery?
+
+        init(_ document: RunDocument, folder: RunFolder) {
+            let environment = ProcessInfo.processInfo.environment
+            let place = LauncherPlace(environment: environment)
+            launch = WorkerLaunch(
+                interpreter: document.interpreter, folder: folder, run: document.run, attempt: document.attempt, inherited: environment)
+            sharesNode = environment["WEFT_NO_FORK"] != "1" && place.sharesNode(document)
+            nursery = sharesNode && place.isFirst ? Nursery(launch) : nil
+        }
+
+        /// Every rank of the node has come through MPI's start, and so the first one listens if it ever will.
+        func host(rank: Int) -> PythonHost {
+            let host = PythonHost(launch: launch, rank: rank)
+            if sharesNode { host.connect(own: nursery) }
+            return host
+        }
+    }
+
+    private static func run(
+        _ folder: RunFolder, document: Result<RunDocument, any Error>, python: PythonStart?, transport: MPITransport, termination: Int32
+    ) -> Never {
         let identity = RankIdentity(rank: transport.rank)
         var reporter = FailureReporter(identity: identity)
         var place: FailureFile?
         var rank: Rank?
         do {
             place = try FailureFile(path: folder.failure(rank: identity.rank))
-            let document = try read(folder.document)
+            let document = try document.get()
             reporter.document = document
+            let python = python ?? PythonStart(document, folder: folder)
             rank = try Rank(
-                document: document, folder: folder, identity: identity, transport: transport, termination: termination)
+                document: document, folder: folder, identity: identity, transport: transport, python: python.host(rank: identity.rank),
+                termination: termination)
             try rank?.run()
             exit(0)
         } catch is Terminated {
@@ -59,11 +102,21 @@ package enum RankProgram {
             let report = reporter.report(error)
             let isWritten = place?.write(report) ?? false
             rank?.end(report)
-            let place = report.message.contains(identity.place) ? "" : "\(identity.place): "
-            tell("weft-rank: \(place)\(report.message)")
-            if let traceback = report.traceback { tell(traceback) }
-            if !isWritten { tell("weft-rank: the report could not be written to \(folder.failure(rank: identity.rank))") }
+            tell(report, of: identity, isWritten: isWritten, folder)
             transport.abort(code: failed)
+        }
+    }
+
+    private static func measure(bytes: Int, seconds: Double) -> Never {
+        do {
+            if let rate = try TransportMeasurement(bytes: bytes, seconds: seconds).run() {
+                let line = Array("transport_bytes_per_second: \(Int(rate))\n".utf8)
+                _ = line.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            }
+            exit(0)
+        } catch {
+            tell("weft-rank: \(error)")
+            exit(failed)
         }
     }
 
@@ -81,7 +134,14 @@ package enum RankProgram {
         }
     }
 
-    private static func tell(_ text: String) {
+    static func tell(_ report: FailureReport, of identity: RankIdentity, isWritten: Bool, _ folder: RunFolder) {
+        let place = report.message.contains(identity.place) ? "" : "\(identity.place): "
+        tell("weft-rank: \(place)\(report.message)")
+        if let traceback = report.traceback { tell(traceback) }
+        if !isWritten { tell("weft-rank: the report could not be written to \(folder.failure(rank: identity.rank))") }
+    }
+
+    static func tell(_ text: String) {
         let line = Array((text + "\n").utf8)
         _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }

@@ -26,9 +26,13 @@ struct RankRecords {
     }
 
     mutating func add(line text: String, worker: Int, instance: Int?, stream: LogLine.Stream) throws {
+        try add(line: text, from: document.speaker(worker: worker, instance: instance), instance: instance, stream: stream)
+    }
+
+    mutating func add(line text: String, from speaker: String, instance: Int? = nil, stream: LogLine.Stream = .stderr) throws {
         let (wall, now) = (Clock.wall, Clock.monotonic)
         try segment.append(.log(at: wall, instance: instance, stream: stream, text: text), now: now)
-        try log.append(text, from: document.speaker(worker: worker, instance: instance), stream: stream, at: wall, now: now)
+        try log.append(text, from: speaker, stream: stream, at: wall, now: now)
     }
 
     mutating func tick(_ now: Int64) throws(StorageError) {

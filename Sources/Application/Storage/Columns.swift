@@ -20,6 +20,10 @@ extension Row {
         return value
     }
 
+    func optionalName<Value: RawRepresentable<String>>(_ column: String, as type: Value.Type = Value.self) throws -> Value? {
+        try optional(column, as: String.self) == nil ? nil : try name(column)
+    }
+
     func runID(_ column: String) throws -> RunID {
         guard let id = RunID(bytes: try value(column)) else { throw StorageError.corrupt("a run id that has not 16 bytes") }
         return id
@@ -45,6 +49,23 @@ extension PostgresValue {
     static func datum(_ datum: DatumID) -> PostgresValue { .int(Int64(datum)) }
 
     static func names(_ values: some Sequence<RunState>) -> PostgresValue { .texts(values.map(\.rawValue)) }
+}
+
+/// A column of type `integer[]` or `bigint[]` without nulls.
+struct IntegerList: PostgresDecodable {
+    static var postgresName: String { "a list of integers" }
+    var values: [Int64] = []
+
+    init?(postgresText text: UnsafeBufferPointer<UInt8>) {
+        guard text.first == UInt8(ascii: "{"), text.last == UInt8(ascii: "}") else { return nil }
+        var start = 1
+        for index in 1..<text.count where text[index] == UInt8(ascii: ",") || index == text.count - 1 {
+            defer { start = index + 1 }
+            if start == index, text.count == 2 { return }
+            guard let value = Int64(postgresText: UnsafeBufferPointer(rebasing: text[start..<index])) else { return nil }
+            values.append(value)
+        }
+    }
 }
 
 extension Int64 {

@@ -8,8 +8,10 @@ struct RunLayout {
     /// Key of the run's attempt.
     let attempt: Int64
     let number: Int
-    let elements: [ProcessElement]
+    let graph: WorkflowGraph
     let plan: Plan
+
+    var elements: [ProcessElement] { graph.elements }
 
     func element(ofInstance instance: Int) -> ProcessElement? {
         plan.element(ofInstance: instance).flatMap { elements.indices.contains($0.element) ? elements[$0.element] : nil }
@@ -22,8 +24,18 @@ struct RunLayout {
         return plan.workers[worker].rank
     }
 
+    func instances(ofElement element: Int) -> Range<Int> {
+        let first = plan.firstInstances[element]
+        return first..<first + plan.instanceCount(ofElement: element)
+    }
+
     /// A PE that the plan does not know can only come from a segment that was written wrongly; it is shown by its number.
     func name(ofInstance instance: Int) -> String { element(ofInstance: instance)?.id ?? "instance \(instance)" }
+
+    func inputPort(_ port: Int, ofInstance instance: Int) -> String {
+        guard let inputs = element(ofInstance: instance)?.inputs, inputs.indices.contains(port) else { return "input \(port)" }
+        return inputs[port].name
+    }
 
     func outputPort(_ port: Int, ofInstance instance: Int) -> String {
         guard let outputs = element(ofInstance: instance)?.outputs, outputs.indices.contains(port) else { return "output \(port)" }
@@ -43,7 +55,7 @@ extension Connection {
         guard let row = rows.first else { throw try missing(run, attempt: attempt) }
         return RunLayout(
             attempt: try row.value("id"), number: try row.value("number"),
-            elements: try row.json("graph", as: WorkflowGraph.self).elements, plan: try row.json("plan"))
+            graph: try row.json("graph"), plan: try row.json("plan"))
     }
 
     /// - Returns: keys of the attempt.

@@ -73,6 +73,8 @@ package struct StoredDocument: Sendable, Equatable {
     package var graph: RegisteredGraph
     package var plan: Plan
     package var inputs: [String: SourceInput]
+    /// Items that the attempt processes; `nil`: all.
+    package var replayed: [String: [ItemRange]]?
 }
 
 /// How far a rank's segment has been read.

@@ -5,6 +5,12 @@ import Postgres
 extension Storage {
     /// The schema's history, oldest first. A file that has been released is never edited: a change is a new file.
     static var migrations: [Migration] {
-        [Migration(version: 1, name: "initial", sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self))]
+        [
+            Migration(version: 1, name: "initial", sql: String(decoding: PackageResources._001_initial_sql, as: UTF8.self)),
+            Migration(version: 2, name: "runs of calls", sql: String(decoding: PackageResources._002_runs_of_calls_sql, as: UTF8.self)),
+            Migration(version: 3, name: "applications", sql: String(decoding: PackageResources._003_applications_sql, as: UTF8.self)),
+            Migration(
+                version: 4, name: "resumed attempts", sql: String(decoding: PackageResources._004_resumed_attempts_sql, as: UTF8.self)),
+        ]
     }
 }

@@ -53,6 +53,10 @@ private struct RecordBatch {
     var results: [(datum: DatumID, port: Int, json: String)] = []
     var lines: [(at: Int64, instance: Int?, stream: LogLine.Stream, text: String)] = []
     var events: [(at: Int64, worker: Int, event: WorkerEvent, pid: Int32, node: String)] = []
+    var callRuns: [StoredCallRun] = []
+    var dataRuns: [StoredDataRun] = []
+    /// The last one of each instance.
+    var profiles: [Int: InstanceProfile] = [:]
 
     init(_ records: [SegmentRecord]) {
         for record in records {
@@ -64,6 +68,9 @@ private struct RecordBatch {
             case .result(let datum, let port, let json): results.append((datum, port, json.storableJSON))
             case .log(let at, let instance, let stream, let text): lines.append((at, instance, stream, text.replacingNUL))
             case .worker(let at, let worker, let event, let pid, let node): events.append((at, worker, event, pid, node.replacingNUL))
+            case .calls(let run): callRuns += StoredCallRun.rows(of: run)
+            case .data(let run): dataRuns += StoredDataRun.rows(of: run)
+            case .profile(let instance, let profile): profiles[instance] = profile
             }
         }
     }
@@ -73,17 +80,31 @@ extension Connection {
     fileprivate func copy(_ batch: RecordBatch, attempt: Int64, rank: Int) throws {
         try copy(
             batch.invocations, into: "invocation",
-            ["attempt", "instance", "sequence", "kind", "failed", "input", "input_port", "started_at", "duration"]
+            ["attempt", "instance", "sequence", "kind", "outcome", "input", "input_port", "started_at", "duration"]
         ) { invocation, row in
             row.bigint(attempt)
             row.integer(invocation.instance)
             row.bigint(Int64(clamping: invocation.sequence))
             row.smallint(Int(invocation.kind.rawValue))
-            row.bool(invocation.outcome == .failed)
+            row.smallint(Int(invocation.outcome.rawValue))
             row.bigint(invocation.input.map { Int64($0) })
             row.integer(invocation.inputPort)
             row.timestamp(nanosecondsSince1970: invocation.start)
             row.bigint(invocation.duration)
+        }
+        let skipped = batch.invocations.count { $0.outcome == .skipped }
+        if skipped > 0 { try query("UPDATE attempt SET skipped = skipped + $2 WHERE id = $1", [.int(attempt), .int(skipped)]) }
+        try copy(batch.callRuns, into: "invocation_run", StoredCallRun.columns) { run, row in
+            row.bigint(attempt)
+            run.write(to: &row)
+        }
+        try copy(batch.dataRuns, into: "datum_run", StoredDataRun.columns) { run, row in
+            row.bigint(attempt)
+            run.write(to: &row)
+        }
+        // In one order, so that ranks that are read at the same time cannot wait for each other.
+        for (instance, profile) in batch.profiles.sorted(by: { $0.key < $1.key }) {
+            try store(profile, attempt: attempt, instance: instance)
         }
         try copy(
             batch.data, into: "datum", ["attempt", "datum", "instance", "origin", "port", "invocation", "size", "at"]

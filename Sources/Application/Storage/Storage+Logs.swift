@@ -29,18 +29,33 @@ extension Storage {
 
     /// What was written to outputs that no edge reads, in the order of its arrival.
     ///
-    /// - Parameter attempt: `nil`: the latest.
+    /// - Parameter attempt: of this one alone, with all that it wrote. `nil`: the run's, which are the latest attempt's, and, of
+    ///   those that it resumes, what came of items that they had processed to their end.
     package func results(_ run: RunID, attempt: Int?, page: PageRequest) async throws -> Page<RunResult> {
         let cursor = try Cursor(page, list: .results, keys: 1)
         return try await pool.run { connection in
             let layout = try connection.layout(of: run, attempt: attempt)
+            let attempts = try connection.query(
+                """
+                SELECT id, number FROM attempt WHERE run = (SELECT run FROM attempt WHERE id = $1) AND number <= $2 AND number >=
+                    CASE WHEN $3 THEN $2 ELSE (
+                        SELECT max(number) FROM attempt
+                        WHERE run = (SELECT run FROM attempt WHERE id = $1) AND number <= $2 AND replayed IS NULL) END
+                """, [.int(layout.attempt), .int(layout.number), .bool(attempt != nil)])
+            let numbers = try Dictionary(
+                uniqueKeysWithValues: attempts.map { (try $0.value("id", as: Int64.self), try $0.value("number", as: Int.self)) })
             let rows = try connection.query(
-                "SELECT id, datum, port, value FROM run_result WHERE attempt = $1 AND ($2::bigint IS NULL OR id > $2) ORDER BY id LIMIT $3",
-                [.int(layout.attempt), .text(cursor?.keys[0]), .int(page.size + 1)])
+                """
+                SELECT id, attempt, datum, port, value FROM run_result
+                WHERE attempt = ANY ($1) AND ($2::bigint IS NULL OR id > $2)
+                    AND ($4 OR NOT EXISTS (SELECT FROM superseded_result WHERE result = run_result.id))
+                ORDER BY id LIMIT $3
+                """, [.ints(Array(numbers.keys)), .text(cursor?.keys[0]), .int(page.size + 1), .bool(attempt != nil)])
             return try Page(rows, size: page.size) { row in
                 let datum = try row.datumID("datum")
                 return RunResult(
-                    datum: DatumReference(run: run, attempt: layout.number, datum: datum), element: layout.name(ofInstance: datum.instance),
+                    datum: DatumReference(run: run, attempt: numbers[try row.value("attempt")] ?? layout.number, datum: datum),
+                    element: layout.name(ofInstance: datum.instance),
                     port: layout.outputPort(try row.value("port"), ofInstance: datum.instance), value: try row.json("value"))
             } cursor: {
                 Cursor.text(.results, try $0.value("id"))

@@ -81,7 +81,8 @@ extension Storage {
 }
 
 let graphColumns = """
-    graph_version.id, namespace, graph_version.name, version, digest, registered_at, documentation, environment, attribute, filename
+    graph_version.id, namespace, graph_version.name, version, digest, registered_at, documentation, environment, attribute, filename,
+    application
     """
 private let elementColumns = """
     element_version.id, namespace, element_version.name, version, digest, registered_at, documentation, inputs, outputs
@@ -128,13 +129,14 @@ extension Connection {
         let rows = try query(
             """
             INSERT INTO graph_version (namespace, name, version, digest, owner, registered_at, documentation, environment, attribute,
-                filename, graph, source, element_names, element_texts)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id
+                filename, application, graph, source, element_names, element_texts)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id
             """,
             [
                 .text(reference.namespace), .text(reference.name), .text(reference.version), .text(graph.digest), .int(owner),
                 .timestamp(graph.registeredAt), .text(graph.documentation?.replacingNUL), .text(graph.environment),
-                .text(graph.attribute), .text(graph.filename), try .json(graph.graph), .text(source.replacingNUL),
+                .text(graph.attribute), .text(graph.filename), .text(graph.application?.rawValue), try .json(graph.graph),
+                .text(source.replacingNUL),
                 .text(elements.flatMap { [$0.name, $0.className] }.joined(separator: " ").replacingNUL),
                 .text(elements.compactMap(\.documentation).joined(separator: "\n").replacingNUL),
             ])
@@ -227,7 +229,7 @@ extension RegisteredGraph {
             reference: try row.reference(), digest: try row.value("digest"), owner: try row.value("owner_label"),
             registeredAt: try row.value("registered_at"), documentation: try row.optional("documentation"),
             environment: try row.optional("environment"), attribute: try row.optional("attribute"), filename: try row.value("filename"),
-            graph: nil, source: nil)
+            application: try row.optionalName("application"), graph: nil, source: nil)
     }
 }
 

@@ -54,16 +54,9 @@ extension Storage {
     /// - Returns: the attempt's number; `nil` when the run is in another state.
     package func retry(_ run: RunID, at time: Date) async throws -> Int? {
         try await pool.transaction { connection in
-            let (id, state) = try connection.lock(run)
+            let (_, state) = try connection.lock(run)
             guard state.isFinal, state.mayBecome(.queued) else { return nil }
-            let rows = try connection.query(
-                "UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE id = $1 RETURNING attempt", [.int(id)])
-            guard let number: Int = try rows.first?.value("attempt") else { throw StorageError.noRun(run) }
-            try connection.query(
-                "INSERT INTO attempt (run, number, state, queued_at) VALUES ($1, $2, 'queued', $3)",
-                [.int(id), .int(number), .timestamp(time)])
-            try connection.notify(run)
-            return number
+            return try connection.queueAttempt(of: run, at: time, nil, skipped: 0)
         }
     }
 
@@ -118,19 +111,24 @@ extension Storage {
         try await pool.run { connection in
             let rows = try connection.query(
                 """
-                SELECT run.attempt, run.plan, run.inputs, graph_version.namespace, graph_version.name, graph_version.version
+                SELECT run.attempt, run.plan, run.inputs, graph_version.namespace, graph_version.name, graph_version.version,
+                    (SELECT replayed FROM attempt WHERE attempt.run = run.id AND number = run.attempt) AS replayed
                 \(runTables) WHERE run.public_id = $1
                 """, [.uuid(run)])
             guard let row = rows.first else { return nil }
             let reference = try row.reference()
             guard let graph = try connection.graph(reference) else { throw StorageError.noGraph(reference) }
             return StoredDocument(
-                attempt: try row.value("attempt"), graph: graph, plan: try row.json("plan"), inputs: try row.json("inputs"))
+                attempt: try row.value("attempt"), graph: graph, plan: try row.json("plan"), inputs: try row.json("inputs"),
+                replayed: try row.optionalJSON("replayed"))
         }
     }
 }
 
+/// Where nothing of single calls is recorded, the profiles alone tell of the skipped ones.
 private let runColumns = """
+    (SELECT greatest(attempt.skipped, (SELECT sum(skipped) FROM instance_profile WHERE instance_profile.attempt = attempt.id)::bigint)
+        FROM attempt WHERE attempt.run = run.id AND attempt.number = run.attempt) AS skipped,
     run.id, run.public_id, run.name AS run_name, run.state, run.ranks, run.memory_per_rank, run.submitted_at, run.pending_reason,
     run.pending_position, graph_version.namespace, graph_version.name, graph_version.version, \(ownerLabel)
     """
@@ -157,17 +155,44 @@ extension Connection {
     fileprivate func attempts(ofRuns runs: [Int64]) throws -> [Int64: [Attempt]] {
         let rows = try query(
             """
-            SELECT run, number, state, queued_at, started_at, ended_at, failure, folder FROM attempt
+            SELECT run, number, state, queued_at, started_at, ended_at, failure, folder, replayed_items, run_items FROM attempt
             WHERE run = ANY ($1) ORDER BY run, number
             """, [.ints(runs)])
         return try Dictionary(
             rows.map { row in
+                let (items, all): (Int?, Int?) = (try row.optional("replayed_items"), try row.optional("run_items"))
                 let attempt = Attempt(
                     number: try row.value("number"), state: try row.name("state"), queuedAt: try row.value("queued_at"),
                     startedAt: try row.optional("started_at"), endedAt: try row.optional("ended_at"),
-                    failure: try row.optionalJSON("failure"), folder: try row.optional("folder"))
+                    failure: try row.optionalJSON("failure"), folder: try row.optional("folder"),
+                    resumed: items.flatMap { items in all.map { Resumption(items: items, of: $0) } })
                 return (try row.value("run"), [attempt])
             }, uniquingKeysWith: +)
+    }
+
+    /// Queues another attempt of a run that is locked.
+    ///
+    /// - Parameters:
+    ///   - resumed: the items that it processes; `nil`: all.
+    ///   - skipped: data that the attempts which it resumes gave up.
+    /// - Returns: its number.
+    @discardableResult
+    func queueAttempt(of run: RunID, at time: Date, _ resumed: ResumePlan?, skipped: Int64) throws -> Int {
+        let rows = try query(
+            "UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE public_id = $1 RETURNING id, attempt", [.uuid(run)])
+        guard let row = rows.first else { throw StorageError.noRun(run) }
+        let number: Int = try row.value("attempt")
+        try query(
+            """
+            INSERT INTO attempt (run, number, state, queued_at, replayed, replayed_items, run_items, skipped)
+            VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7)
+            """,
+            [
+                .int(try row.value("id", as: Int64.self)), .int(number), .timestamp(time), try .optionalJSON(resumed?.replayed),
+                .int(resumed?.items), .int(resumed?.of), .int(skipped),
+            ])
+        try notify(run)
+        return number
     }
 
     /// Keeps others from changing the run until the end of the transaction.
@@ -188,7 +213,8 @@ extension Run {
         self.init(
             id: try row.runID("public_id"), name: try row.optional("run_name"), graph: try row.reference(), state: try row.name("state"),
             owner: try row.value("owner_label"), resources: try row.resources(), submittedAt: try row.value("submitted_at"),
-            pending: reason.flatMap { reason in position.map { Pending(reason: reason, position: $0) } }, attempts: attempts)
+            pending: reason.flatMap { reason in position.map { Pending(reason: reason, position: $0) } }, attempts: attempts,
+            skipped: try row.value("skipped"))
     }
 }
 

@@ -24,9 +24,7 @@ extension Storage {
         defer { traces.leave() }
         let layout: RunLayout? = try await pool.run { connection in
             let layout = try connection.layout(of: datum.run, attempt: datum.attempt)
-            let found = try connection.query(
-                "SELECT 1 FROM datum WHERE attempt = $1 AND datum = $2", [.int(layout.attempt), .datum(datum.datum)])
-            return found.isEmpty ? nil : layout
+            return try connection.data([datum.datum], layout, run: datum.run).isEmpty ? nil : layout
         }
         guard let layout else { return nil }
         let walk = try await walk(from: datum.datum, direction, attempt: layout.attempt, depth: depth, limit: limit)
@@ -69,14 +67,12 @@ extension Storage {
         let batch = 2000
         var records: [DatumID: DatumRecord] = [:]
         for first in stride(from: 0, to: data.count, by: batch) {
-            let ids = data[first..<min(first + batch, data.count)].map { Int64($0) }
+            let ids = Array(data[first..<min(first + batch, data.count)])
             let found = try await pool.transaction { connection in
                 try connection.preferIndexes()
-                return try connection.query(
-                    "SELECT \(datumColumns) FROM datum WHERE attempt = $1 AND datum = ANY ($2)", [.int(layout.attempt), .ints(ids)]
-                ).map { try DatumRecord($0, run: run, layout: layout) }
+                return try connection.data(ids, layout, run: run)
             }
-            for record in found where records[record.id.datum] == nil { records[record.id.datum] = record }
+            records.merge(found) { first, _ in first }
         }
         return records
     }
@@ -120,59 +116,52 @@ private struct Walk {
 
 extension Connection {
     /// Until the end of the transaction: the planner, which does not know yet how much a run has just recorded, would read
-    /// whole tables.
-    fileprivate func preferIndexes() throws { try script("SET LOCAL enable_seqscan = off") }
+    /// whole tables, remember what is asked once, and compile; and it would plan each of many equal questions anew.
+    func preferIndexes() throws {
+        try script(
+            """
+            SET LOCAL enable_seqscan = off; SET LOCAL enable_memoize = off; SET LOCAL jit = off;
+            SET LOCAL plan_cache_mode = force_generic_plan
+            """)
+    }
 }
 
 extension TraceDirection {
     /// Links from the data in `$2`, at most `$3`.
-    ///
-    /// `LATERAL` with `OFFSET 0` has each step look up its rows by index, one step after the other; left to choose, the planner
-    /// pairs all of a level with all of a table.
     fileprivate var sql: String {
+        let start = "FROM unnest($2::bigint[]) AS start (datum)"
         switch self {
         case .back:
-            """
-            SELECT start.datum AS origin, call.input AS target
-            FROM unnest($2::bigint[]) AS start (datum)
-            CROSS JOIN LATERAL (SELECT instance, invocation FROM datum WHERE attempt = $1 AND datum = start.datum OFFSET 0) AS written
-            CROSS JOIN LATERAL (SELECT input FROM invocation WHERE attempt = $1 AND instance = written.instance
-                AND sequence = written.invocation AND input IS NOT NULL OFFSET 0) AS call
-            UNION ALL
-            SELECT start.datum, derived.source
-            FROM unnest($2::bigint[]) AS start (datum)
-            CROSS JOIN LATERAL (SELECT source FROM derivation WHERE attempt = $1 AND datum = start.datum OFFSET 0) AS derived
-            UNION ALL
-            SELECT start.datum, consumed.input
-            FROM unnest($2::bigint[]) AS start (datum)
-            CROSS JOIN LATERAL (SELECT instance, invocation FROM datum WHERE attempt = $1 AND datum = start.datum OFFSET 0) AS written
-            CROSS JOIN LATERAL (SELECT instance FROM invocation WHERE attempt = $1 AND instance = written.instance
-                AND sequence = written.invocation AND kind = 2 OFFSET 0) AS call
-            CROSS JOIN LATERAL (SELECT input FROM invocation WHERE attempt = $1 AND instance = call.instance
-                AND input IS NOT NULL OFFSET 0) AS consumed
-            LIMIT $3
-            """
+            return """
+                SELECT start.datum AS origin, call.input AS target \(start)
+                CROSS JOIN LATERAL \(RecordedLinks.writer(of: "start.datum")) AS written
+                CROSS JOIN LATERAL \(RecordedLinks.input(ofInstance: "written.instance", sequence: "written.sequence")) AS call
+                UNION ALL
+                SELECT start.datum, derived.source \(start)
+                CROSS JOIN LATERAL (SELECT source FROM derivation WHERE attempt = $1 AND datum = start.datum OFFSET 0) AS derived
+                UNION ALL
+                SELECT start.datum, consumed.input \(start)
+                CROSS JOIN LATERAL \(RecordedLinks.writer(of: "start.datum")) AS written
+                CROSS JOIN LATERAL (SELECT instance FROM invocation WHERE attempt = $1 AND instance = written.instance
+                    AND sequence = written.sequence AND kind = 2 OFFSET 0) AS call
+                CROSS JOIN LATERAL \(RecordedLinks.inputs(ofInstance: "call.instance")) AS consumed
+                LIMIT $3
+                """
         case .forward:
-            """
-            SELECT start.datum AS origin, written.datum AS target
-            FROM unnest($2::bigint[]) AS start (datum)
-            CROSS JOIN LATERAL (SELECT instance, sequence FROM invocation WHERE attempt = $1 AND input = start.datum OFFSET 0) AS call
-            CROSS JOIN LATERAL (SELECT datum FROM datum WHERE attempt = $1 AND instance = call.instance
-                AND invocation = call.sequence OFFSET 0) AS written
-            UNION ALL
-            SELECT start.datum, derived.datum
-            FROM unnest($2::bigint[]) AS start (datum)
-            CROSS JOIN LATERAL (SELECT datum FROM derivation WHERE attempt = $1 AND source = start.datum OFFSET 0) AS derived
-            UNION ALL
-            SELECT start.datum, written.datum
-            FROM unnest($2::bigint[]) AS start (datum)
-            CROSS JOIN LATERAL (SELECT instance FROM invocation WHERE attempt = $1 AND input = start.datum OFFSET 0) AS call
-            CROSS JOIN LATERAL (SELECT instance, sequence FROM invocation WHERE attempt = $1 AND instance = call.instance
-                AND kind = 2 OFFSET 0) AS after
-            CROSS JOIN LATERAL (SELECT datum FROM datum WHERE attempt = $1 AND instance = after.instance
-                AND invocation = after.sequence OFFSET 0) AS written
-            LIMIT $3
-            """
+            return """
+                SELECT start.datum AS origin, written.datum AS target \(start)
+                CROSS JOIN LATERAL \(RecordedLinks.readers(of: "start.datum")) AS call
+                CROSS JOIN LATERAL \(RecordedLinks.data(ofInstance: "call.instance", sequence: "call.sequence")) AS written
+                UNION ALL
+                SELECT start.datum, derived.datum \(start)
+                CROSS JOIN LATERAL (SELECT datum FROM derivation WHERE attempt = $1 AND source = start.datum OFFSET 0) AS derived
+                UNION ALL
+                SELECT start.datum, written.datum \(start)
+                CROSS JOIN LATERAL \(RecordedLinks.readers(of: "start.datum")) AS call
+                CROSS JOIN LATERAL \(RecordedLinks.postprocess(ofInstance: "call.instance")) AS after
+                CROSS JOIN LATERAL \(RecordedLinks.data(ofInstance: "after.instance", sequence: "after.sequence")) AS written
+                LIMIT $3
+                """
         }
     }
 }

@@ -11,8 +11,6 @@ _Static_assert(sizeof(MPI_Request) <= sizeof(uint64_t), "an MPI_Request fits a w
 _Static_assert(sizeof(MPI_Message) <= sizeof(uint64_t), "an MPI_Message fits a weft_mpi_message");
 _Static_assert(WEFT_MPI_TEXT >= MPI_MAX_ERROR_STRING, "an MPI error string fits");
 
-enum { TAG = 1 };
-
 int weft_mpi_init(void) {
     int provided = 0;
     int error = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
@@ -31,12 +29,24 @@ int weft_mpi_size(void) {
     return size;
 }
 
-int weft_mpi_isend(const void *bytes, size_t size, int rank, weft_mpi_request *request) {
+int weft_mpi_isend(const void *bytes, size_t size, int rank, weft_mpi_tag tag, weft_mpi_request *request) {
     MPI_Request handle;
     if (size > INT_MAX) return MPI_ERR_COUNT;
-    int error = MPI_Isend(bytes, (int)size, MPI_BYTE, rank, TAG, MPI_COMM_WORLD, &handle);
+    int error = MPI_Isend(bytes, (int)size, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &handle);
     memcpy(&request->bits, &handle, sizeof handle);
     return error;
+}
+
+int weft_mpi_irecv(void *bytes, size_t size, int rank, weft_mpi_tag tag, weft_mpi_request *request) {
+    MPI_Request handle;
+    if (size > INT_MAX) return MPI_ERR_COUNT;
+    int error = MPI_Irecv(bytes, (int)size, MPI_BYTE, rank, tag, MPI_COMM_WORLD, &handle);
+    memcpy(&request->bits, &handle, sizeof handle);
+    return error;
+}
+
+int weft_mpi_allgather(uint64_t own, uint64_t *all) {
+    return MPI_Allgather(&own, 1, MPI_UINT64_T, all, 1, MPI_UINT64_T, MPI_COMM_WORLD);
 }
 
 int weft_mpi_test(weft_mpi_request *request, int *completed) {
@@ -50,7 +60,7 @@ int weft_mpi_test(weft_mpi_request *request, int *completed) {
 int weft_mpi_improbe(int *found, weft_mpi_message *message) {
     MPI_Message handle;
     MPI_Status status;
-    int error = MPI_Improbe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, found, &handle, &status);
+    int error = MPI_Improbe(MPI_ANY_SOURCE, WEFT_MPI_MESSAGE, MPI_COMM_WORLD, found, &handle, &status);
     if (error || !*found) return error;
     int size = 0;
     error = MPI_Get_count(&status, MPI_BYTE, &size);

@@ -4,19 +4,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+enum { DESCRIPTORS = 8 };
+
 // Runs between vfork and exec: on the parent's memory, with all signals blocked. Returns only when it has failed.
 static int become(
-    const char *path, char *const arguments[], char *const environment[], const char *directory, int output, int channel,
+    const char *path, char *const arguments[], char *const environment[], const char *directory, const int descriptors[], int count,
     pid_t parent, volatile weft_spawn_stage *stage) {
     *stage = WEFT_SPAWN_SETUP;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return errno;
@@ -26,14 +30,14 @@ static int become(
     // Above every target, so that no dup2 overwrites what a later one needs.
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0) return errno;
-    int sources[4] = {null, output, output, channel};
-    for (int target = 0; target < 4; target++) {
-        sources[target] = fcntl(sources[target], F_DUPFD_CLOEXEC, 4);
+    int sources[DESCRIPTORS] = {null};
+    for (int target = 0; target <= count; target++) {
+        sources[target] = fcntl(target == 0 ? null : descriptors[target - 1], F_DUPFD_CLOEXEC, count + 1);
         if (sources[target] < 0) return errno;
     }
-    for (int target = 0; target < 4; target++)
+    for (int target = 0; target <= count; target++)
         if (dup2(sources[target], target) < 0) return errno;
-    if (close_range(4, ~0U, 0) < 0) return errno;
+    if (close_range((unsigned)count + 1, ~0U, 0) < 0) return errno;
 
     *stage = WEFT_SPAWN_DIRECTORY;
     if (chdir(directory) < 0) return errno;
@@ -57,8 +61,10 @@ static int become(
 }
 
 int weft_spawn(
-    const char *path, char *const arguments[], char *const environment[], const char *directory, int output, int channel,
+    const char *path, char *const arguments[], char *const environment[], const char *directory, const int descriptors[], int count,
     pid_t *pid, weft_spawn_stage *stage) {
+    *stage = WEFT_SPAWN_FORK;
+    if (count >= DESCRIPTORS) return EINVAL;
     // vfork, since the memory that an MPI library has registered with a network card must not be forked. The child runs on
     // this memory until exec, so signal handlers must not run in it, and it can tell its error by a variable.
     sigset_t all, before;
@@ -70,7 +76,7 @@ int weft_spawn(
     volatile weft_spawn_stage reached = WEFT_SPAWN_FORK;
     pid_t child = vfork();
     if (child == 0) {
-        failure = become(path, arguments, environment, directory, output, channel, parent, &reached);
+        failure = become(path, arguments, environment, directory, descriptors, count, parent, &reached);
         _exit(127);
     }
     if (child < 0) failure = errno;
@@ -92,9 +98,22 @@ weft_process_state weft_reap(pid_t pid, int *code) {
     pid_t found;
     do found = waitpid(pid, &status, 0);
     while (found < 0 && errno == EINTR);
-    if (found < 0) return WEFT_EXITED;
+    return found < 0 ? WEFT_EXITED : weft_end(status, code);
+}
+
+weft_process_state weft_end(int status, int *code) {
     *code = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status);
     return WIFEXITED(status) ? WEFT_EXITED : WEFT_SIGNALLED;
+}
+
+int weft_watch(pid_t pid, int *descriptor) {
+    *descriptor = pidfd_open(pid, 0);
+    return *descriptor < 0 ? errno : 0;
+}
+
+void weft_kill(int descriptor, pid_t pid) {
+    // Fails once the process has been reaped, and its number may be another's.
+    if (pidfd_send_signal(descriptor, SIGKILL, NULL, 0) == 0) kill(-pid, SIGKILL);
 }
 
 void weft_signal_name(int signal, char *name, size_t size) {
@@ -160,5 +179,10 @@ ssize_t weft_send(int socket, const void *bytes, size_t size) {
 }
 
 int weft_preallocate(int file, int64_t size) { return posix_fallocate(file, 0, size); }
+
+void weft_keep_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
+}
 
 int weft_close_on_exec(unsigned first) { return close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? errno : 0; }

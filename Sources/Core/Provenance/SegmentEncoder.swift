@@ -80,16 +80,79 @@ extension SegmentRecord {
             bytes.append(littleEndian: UInt32(bitPattern: pid))
             bytes.append(littleEndian: UInt32(0))
             bytes += node.utf8
+        case .calls(let run): run.encode(into: &bytes)
+        case .data(let run): run.encode(into: &bytes)
+        case .profile(let instance, let profile):
+            // Numbers and names only, which JSON can always hold.
+            let json = (try? WireJSON.encode(profile)) ?? Array("{}".utf8)
+            Self.appendHeader(.profile, flag: 0, subject: UInt16(instance), length: json.count, to: &bytes)
+            bytes += json
         }
     }
 
-    private static func appendHeader(
+    fileprivate static func appendHeader(
         _ type: SegmentFormat.RecordType, flag: UInt8, subject: UInt16, length: Int, to bytes: inout [UInt8]
     ) {
         bytes.append(type.rawValue)
         bytes.append(flag)
         bytes.append(littleEndian: subject)
         bytes.append(littleEndian: UInt32(length))
+    }
+}
+
+extension CallRun {
+    fileprivate func encode(into bytes: inout [UInt8]) {
+        let (form, inputSize): (UInt8, Int) =
+            switch inputs {
+            case .none: (0, 0)
+            case .progression: (1, 16)
+            case .list(let list): (2, 8 * list.count)
+            }
+        SegmentRecord.appendHeader(
+            .calls, flag: 0, subject: UInt16(instance), length: 56 + inputSize + 16 * times.count, to: &bytes)
+        bytes.append(littleEndian: first)
+        bytes.append(littleEndian: count)
+        bytes.append(littleEndian: inputPort.map { UInt16($0) } ?? SegmentFormat.none16)
+        bytes.append(form)
+        bytes.append(times.isEmpty ? 0 : 1)
+        bytes.append(littleEndian: UInt32(0))
+        bytes.append(littleEndian: start)
+        bytes.append(littleEndian: end)
+        bytes.append(littleEndian: timed)
+        bytes.append(littleEndian: timedDuration)
+        switch inputs {
+        case .none: break
+        case .progression(let first, let stride):
+            bytes.append(littleEndian: first.rawValue)
+            bytes.append(littleEndian: stride)
+        case .list(let list): for input in list { bytes.append(littleEndian: input.rawValue) }
+        }
+        for time in times {
+            bytes.append(littleEndian: time.start)
+            bytes.append(littleEndian: time.duration)
+        }
+    }
+}
+
+extension DataRun {
+    fileprivate func encode(into bytes: inout [UInt8]) {
+        let (form, sequence, distances): (UInt8, UInt64, [UInt32]) =
+            switch writers {
+            case .one(let sequence): (0, sequence, [])
+            case .each(let sequence): (1, sequence, [])
+            case .distances(let sequence, let distances): (2, sequence, distances)
+            case .none: (3, 0, [])
+            }
+        SegmentRecord.appendHeader(.data, flag: origin.rawValue, subject: UInt16(port), length: 56 + 4 * distances.count, to: &bytes)
+        bytes.append(littleEndian: first.rawValue)
+        bytes.append(littleEndian: count)
+        bytes.append(form)
+        bytes.append(contentsOf: repeatElement(0, count: 7))
+        bytes.append(littleEndian: sequence)
+        bytes.append(littleEndian: size)
+        bytes.append(littleEndian: firstAt)
+        bytes.append(littleEndian: lastAt)
+        for distance in distances { bytes.append(littleEndian: distance) }
     }
 }
 

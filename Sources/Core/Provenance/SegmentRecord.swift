@@ -13,12 +13,19 @@ package enum SegmentRecord: Sendable, Equatable {
     case result(datum: DatumID, port: Int, json: String)
     case log(at: Int64, instance: Int?, stream: LogLine.Stream, text: String)
     case worker(at: Int64, worker: Int, event: WorkerEvent, pid: Int32, node: String)
+    case calls(CallRun)
+    case data(DataRun)
+    case profile(instance: Int, InstanceProfile)
 }
 
 /// One call of a PE's code.
 package struct InvocationRecord: Sendable, Equatable {
     package enum Kind: UInt8, Sendable, CaseIterable { case process, preprocess, postprocess }
-    package enum Outcome: UInt8, Sendable, CaseIterable { case ok, failed }
+    package enum Outcome: UInt8, Sendable, CaseIterable {
+        case ok, failed
+        /// Failed, and its PE's policy is to go on without the datum.
+        case skipped
+    }
 
     package var instance: Int
     /// Position among the invocations of the instance.
@@ -86,5 +93,8 @@ package enum SegmentFormat {
     static let none16 = UInt16.max
     static let none64 = UInt64.max
 
-    enum RecordType: UInt8 { case invocation = 1, datum, derivation, attributes, result, log, worker }
+    /// Calls of a run whose inputs do not follow each other closely: readers look at each of them.
+    package static let maximumStridedCalls: UInt64 = 1 << 22
+
+    enum RecordType: UInt8 { case invocation = 1, datum, derivation, attributes, result, log, worker, calls, data, profile }
 }

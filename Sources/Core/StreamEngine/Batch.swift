@@ -1,46 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Records that travel together from one worker to another, as raw bytes.
+/// Bytes at an address that does not change while anybody holds them, for calls that go on with them after they return.
+package final class FixedBytes {
+    package let buffer: UnsafeMutableRawBufferPointer
+
+    /// The bytes are whatever was there.
+    package init(count: Int) { buffer = .allocate(byteCount: count, alignment: 16) }
+
+    package convenience init(_ bytes: [UInt8]) {
+        self.init(count: bytes.count)
+        buffer.copyBytes(from: bytes)
+    }
+
+    deinit { buffer.deallocate() }
+
+    package var count: Int { buffer.count }
+}
+
+/// Chunks that travel together from one worker to another.
 ///
 /// The bytes begin with room for a header, so that a batch becomes a message between ranks or a frame to a worker, and back,
-/// without moving its records.
-package struct Batch: Sendable, Hashable {
-    /// Bytes in front of the records.
-    package static let headroom = 16
+/// without moving its chunks.
+package struct Batch {
+    /// Bytes in front of the chunks.
+    package static let headroom = 24
 
-    private var storage: [UInt8]
-    package private(set) var count: Int
+    package let storage: FixedBytes
+    /// Bytes of the chunks with all that belongs to them: what credit is counted in.
+    package let weight: Int
 
-    package init(capacity: Int = 0) {
-        storage = []
-        storage.reserveCapacity(Self.headroom + capacity)
-        storage.append(contentsOf: repeatElement(0, count: Self.headroom))
-        count = 0
-    }
-
-    /// - Parameter message: bytes whose first ``headroom`` are a header, and whose rest are `count` records.
-    init(message: [UInt8], count: Int) {
+    /// - Parameter message: bytes whose first ``headroom`` are a header, and whose rest are chunks.
+    package init(message: FixedBytes, weight: Int) {
         storage = message
-        self.count = count
+        self.weight = weight
     }
 
-    /// Bytes of the records.
+    init(_ parts: some Collection<ChunkSlice>) {
+        storage = FixedBytes(count: parts.reduce(Self.headroom) { $0 + $1.range.count })
+        weight = parts.reduce(0) { $0 + $1.weight }
+        var position = Self.headroom
+        for part in parts {
+            part.body[part.range].withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: storage.buffer[position..<position + $0.count]).copyMemory(from: $0)
+            }
+            position += part.range.count
+        }
+    }
+
+    /// Bytes of the chunks themselves.
     package var size: Int { storage.count - Self.headroom }
 
-    package mutating func append(_ record: UnsafeRawBufferPointer) {
-        storage.append(contentsOf: record)
-        count += 1
-    }
+    package var chunks: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage.buffer[Self.headroom...]) }
 
-    package func withRecords<T>(_ body: (UnsafeRawBufferPointer) throws -> T) rethrows -> T {
-        try storage.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[Self.headroom...])) }
-    }
-
-    /// The records with `header` directly before them: from the second result on, the first.
-    package consuming func prefixed(by header: some Collection<UInt8>) -> (bytes: [UInt8], offset: Int) {
+    /// Puts a header directly before the chunks.
+    /// - Returns: where it begins in ``storage``.
+    package func prefix(_ header: some Collection<UInt8>) -> Int {
         precondition(header.count <= Self.headroom, "a header must fit the headroom of a batch")
         let offset = Self.headroom - header.count
-        storage.replaceSubrange(offset..<Self.headroom, with: header)
-        return (storage, offset)
+        UnsafeMutableRawBufferPointer(rebasing: storage.buffer[offset..<Self.headroom]).copyBytes(from: header)
+        return offset
     }
+}
+
+/// A chunk within what a worker wrote.
+struct ChunkSlice {
+    var body: [UInt8]
+    var range: Range<Int>
+    var weight: Int
 }

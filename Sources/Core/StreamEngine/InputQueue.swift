@@ -3,7 +3,7 @@
 import DequeModule
 
 /// The receiving end of all streams into one worker: batches that wait for it, and batches that it has but not yet consumed.
-struct InputQueue: Sendable {
+struct InputQueue {
     /// Workers whose stream into this one has not ended.
     private var open: Set<Int>
     private var waiting: Deque<(origin: Int, batch: Batch)> = []
@@ -21,7 +21,7 @@ struct InputQueue: Sendable {
 
     mutating func received(_ batch: Batch, from origin: Int) throws(StreamViolation) {
         guard open.contains(origin) else { throw StreamViolation("data on a channel that is not open") }
-        waitingBytes += batch.size
+        waitingBytes += batch.weight
         waiting.append((origin, batch))
     }
 
@@ -31,7 +31,7 @@ struct InputQueue: Sendable {
 
     /// The next batch that may be handed to the worker.
     mutating func next(_ limits: StreamLimits) -> (number: UInt32, batch: Batch)? {
-        guard let size = waiting.first?.batch.size, unconsumed.count < limits.unconsumedBatches,
+        guard let size = waiting.first?.batch.weight, unconsumed.count < limits.unconsumedBatches,
             unconsumed.isEmpty || unconsumedBytes + size <= limits.unconsumedBytes, let (origin, batch) = waiting.popFirst()
         else { return nil }
         let number = nextNumber

@@ -2,9 +2,9 @@
 
 /// What ranks tell each other, always about one channel: the stream from worker `from` to worker `to`.
 ///
-/// On the wire, little-endian: `u32 kind | u32 from | u32 to | u32 value`; the value of `data` is the count of the records that
-/// follow, the value of `credit` a number of bytes.
-package enum Message: Sendable, Hashable {
+/// On the wire, little-endian: `u32 kind | u32 from | u32 to | u32 0 | u64 bytes`; the bytes of `data` are the weight of the
+/// chunks that follow, those of `credit` what has been consumed.
+package enum Message {
     case data(from: Int, to: Int, Batch)
     /// Nothing more will come on this channel.
     case end(from: Int, to: Int)
@@ -14,34 +14,37 @@ package enum Message: Sendable, Hashable {
     private enum Kind: UInt32 { case data = 1, end, credit }
 
     /// - Parameter bytes: a message as it arrived.
-    package init(_ bytes: [UInt8]) throws(StreamViolation) {
+    package init(_ bytes: FixedBytes) throws(StreamViolation) {
         guard bytes.count >= Batch.headroom else { throw StreamViolation("a message of \(bytes.count) bytes") }
-        let (tag, from, to, value) = bytes.withUnsafeBytes {
-            (
-                $0.loadLittleEndian(UInt32.self, at: 0), Int($0.loadLittleEndian(UInt32.self, at: 4)),
-                Int($0.loadLittleEndian(UInt32.self, at: 8)), Int($0.loadLittleEndian(UInt32.self, at: 12))
-            )
-        }
+        let fields = UnsafeRawBufferPointer(bytes.buffer)
+        let tag = fields.loadLittleEndian(UInt32.self, at: 0)
+        let from = Int(fields.loadLittleEndian(UInt32.self, at: 4))
+        let to = Int(fields.loadLittleEndian(UInt32.self, at: 8))
+        let value = fields.loadLittleEndian(UInt64.self, at: 16)
         guard let kind = Kind(rawValue: tag) else { throw StreamViolation("a message of unknown kind \(tag)") }
+        guard value <= 1 << 62 else { throw StreamViolation("a message about \(value) bytes") }
         switch kind {
-        case .data: self = .data(from: from, to: to, Batch(message: bytes, count: value))
+        case .data: self = .data(from: from, to: to, Batch(message: bytes, weight: Int(value)))
         case .end: self = .end(from: from, to: to)
-        case .credit: self = .credit(from: from, to: to, bytes: value)
+        case .credit: self = .credit(from: from, to: to, bytes: Int(value))
         }
     }
 
-    package consuming func encoded() -> [UInt8] {
+    package func encoded() -> FixedBytes {
         switch self {
-        case .data(let from, let to, let batch): batch.prefixed(by: Self.header(.data, from, to, batch.count)).bytes
-        case .end(let from, let to): Self.header(.end, from, to, 0)
-        case .credit(let from, let to, let bytes): Self.header(.credit, from, to, bytes)
+        case .data(let from, let to, let batch):
+            _ = batch.prefix(Self.header(.data, from, to, batch.weight))
+            return batch.storage
+        case .end(let from, let to): return FixedBytes(Self.header(.end, from, to, 0))
+        case .credit(let from, let to, let bytes): return FixedBytes(Self.header(.credit, from, to, bytes))
         }
     }
 
     private static func header(_ kind: Kind, _ from: Int, _ to: Int, _ value: Int) -> [UInt8] {
         var header: [UInt8] = []
         header.reserveCapacity(Batch.headroom)
-        for field in [kind.rawValue, UInt32(from), UInt32(to), UInt32(value)] { header.appendLittleEndian(field) }
+        for field in [kind.rawValue, UInt32(from), UInt32(to), 0] { header.appendLittleEndian(field) }
+        header.appendLittleEndian(UInt64(value))
         return header
     }
 }

@@ -2,9 +2,9 @@
 
 import DequeModule
 
-/// The sending end of the stream from one worker to another: gathers records into batches, and lets a batch go when the
-/// receiver's credit allows.
-struct OutboundChannel: Sendable {
+/// The sending end of the stream from one worker to another: lets chunks go as the receiver's credit allows, at once while it
+/// does, and those that had to wait together.
+struct OutboundChannel {
     enum Departure {
         case batch(Batch)
         case end
@@ -16,13 +16,10 @@ struct OutboundChannel: Sendable {
     private let window: Int
     private let batchBytes: Int
 
-    private var gathering: Batch?
-    /// When the batch that is being gathered was begun.
-    private(set) var begunAt: Int64?
-    private var sealed: Deque<Batch> = []
+    private var waiting: Deque<ChunkSlice> = []
     private var state = State.open
     private var underway = 0
-    /// Bytes that have not left.
+    /// Weight of what has not left.
     private(set) var queuedBytes = 0
 
     init(destination: Int, window: Int, batchBytes: Int) {
@@ -34,40 +31,36 @@ struct OutboundChannel: Sendable {
     /// The end has left, and everything before it has been consumed.
     var isSettled: Bool { state == .ended && underway == 0 }
 
-    mutating func append(_ record: UnsafeRawBufferPointer, now: Int64) {
-        if let size = gathering?.size, size + record.count > batchBytes { seal() }
-        if gathering == nil {
-            gathering = Batch(capacity: min(batchBytes, 4 * record.count))
-            begunAt = now
-        }
-        gathering?.append(record)
-        queuedBytes += record.count
+    mutating func append(_ chunk: ChunkSlice) {
+        waiting.append(chunk)
+        queuedBytes += chunk.weight
     }
 
-    /// No record is added to the batch that is being gathered.
-    mutating func seal() {
-        guard let batch = gathering.take() else { return }
-        sealed.append(batch)
-        begunAt = nil
-    }
+    /// No chunk will be added any more.
+    mutating func close() { state = .closing }
 
-    /// No record will be added any more.
-    mutating func close() {
-        seal()
-        state = .closing
-    }
-
-    /// What may leave now.
+    /// What may leave now: chunks up to the size of a batch and to what the window has room for, one chunk where it is larger.
     mutating func next() -> Departure? {
-        if let size = sealed.first?.size {
-            guard underway == 0 || underway + size <= window else { return nil }
-            underway += size
-            queuedBytes -= size
-            return sealed.popFirst().map(Departure.batch)
+        guard !waiting.isEmpty else {
+            guard state == .closing else { return nil }
+            state = .ended
+            return .end
         }
-        guard state == .closing else { return nil }
-        state = .ended
-        return .end
+        var parts: [ChunkSlice] = []
+        var (size, weight) = (0, 0)
+        while let chunk = waiting.first {
+            let isFirst = parts.isEmpty
+            guard underway + weight == 0 || underway + weight + chunk.weight <= window, isFirst || size + chunk.range.count <= batchBytes
+            else { break }
+            size += chunk.range.count
+            weight += chunk.weight
+            parts.append(chunk)
+            waiting.removeFirst()
+        }
+        guard !parts.isEmpty else { return nil }
+        underway += weight
+        queuedBytes -= weight
+        return .batch(Batch(parts))
     }
 
     mutating func credit(_ bytes: Int) throws(StreamViolation) {

@@ -3,9 +3,9 @@
 /// Carries messages between ranks.
 package protocol Transport {
     /// Begins to send. Messages to one rank arrive in the order of sending.
-    mutating func send(_ message: [UInt8], to rank: Int) throws
-    /// The next message that has arrived.
-    mutating func receive() throws -> (bytes: [UInt8], rank: Int)?
+    mutating func send(_ message: FixedBytes, to rank: Int) throws
+    /// The next message that has arrived, with all that belongs to it.
+    mutating func receive() throws -> (bytes: FixedBytes, rank: Int)?
     /// Messages that have not left yet.
     var unsent: Int { get }
 }
@@ -13,7 +13,7 @@ package protocol Transport {
 /// What a worker tells its rank.
 package enum HostEvent<Note> {
     case ready
-    /// Body of an OUTPUT frame.
+    /// Body of an OUTPUT frame: chunks.
     case output([UInt8])
     case consumed(UInt32)
     case done
@@ -51,11 +51,9 @@ package struct RankLoop<Link: Transport, Host: ElementHost> {
     package var isFinished: Bool { machine.isFinished && transport.unsent == 0 }
 
     /// Handles what is there.
-    /// - Parameters:
-    ///   - now: nanoseconds of a clock that never goes back.
-    ///   - note: receives what workers tell beside the stream.
+    /// - Parameter note: receives what workers tell beside the stream.
     /// - Returns: whether there was anything.
-    package mutating func step(now: Int64, note: (Int, Host.Note) throws -> Void) throws -> Bool {
+    package mutating func step(note: (Int, Host.Note) throws -> Void) throws -> Bool {
         var worked = false
         for _ in 0..<share {
             guard let (bytes, rank) = try transport.receive() else { break }
@@ -68,15 +66,13 @@ package struct RankLoop<Link: Transport, Host: ElementHost> {
             worked = true
             switch event {
             case .ready: try machine.ready(worker)
-            case .output(let output): try machine.wrote(output, worker: worker, now: now)
+            case .output(let output): try machine.wrote(output, worker: worker)
             case .consumed(let number): try machine.consumed(number, worker: worker)
             case .done: try machine.done(worker)
             case .note(let content): try note(worker, content)
             }
             try act()
         }
-        try machine.tick(now)
-        try act()
         return worked
     }
 

@@ -9,10 +9,10 @@ import DequeModule
 ///
 /// It cannot hang: streams between stages form an acyclic graph, a worker takes whatever comes first, and credit returns when
 /// a batch is consumed; so the most downstream workers always progress, and let those before them progress.
-package struct RankMachine: Sendable {
-    package enum Action: Sendable, Hashable {
+package struct RankMachine {
+    package enum Action {
         /// Ranks receive what one rank sends them in the order of sending.
-        case send([UInt8], rank: Int)
+        case send(FixedBytes, rank: Int)
         case feed(worker: Int, number: UInt32, Batch)
         case go(worker: Int)
         case finish(worker: Int)
@@ -24,10 +24,10 @@ package struct RankMachine: Sendable {
 
     private struct LocalWorker {
         let number: Int
+        let stage: Int
         let isSource: Bool
         var phase = Phase.loading
         var input: InputQueue
-        var router: Router
         var outputs: [OutboundChannel]
         var isRead = true
 
@@ -35,17 +35,16 @@ package struct RankMachine: Sendable {
     }
 
     private let limits: StreamLimits
-    private let ranks: [Int]
+    private let routing: Routing
+    private var ranks: [Int] { routing.ranks }
     private var workers: [LocalWorker]
     /// By number of the worker, its position in `workers`.
     private let positions: [Int?]
     private var actions: Deque<Action> = []
-    /// When the oldest batch that is being gathered must leave.
-    private var nextSeal: Int64?
 
     package init(routing: Routing, rank: Int, limits: StreamLimits = StreamLimits()) {
         self.limits = limits
-        ranks = routing.ranks
+        self.routing = routing
         let local = routing.ranks.indices.filter { routing.ranks[$0] == rank }
         var positions = [Int?](repeating: nil, count: routing.ranks.count)
         for (position, worker) in local.enumerated() { positions[worker] = position }
@@ -53,8 +52,7 @@ package struct RankMachine: Sendable {
         workers = local.map { worker in
             let stage = routing.stages[worker]
             return LocalWorker(
-                number: worker, isSource: routing.isSource(stage: stage), input: InputQueue(origins: routing.origins[stage]),
-                router: Router(routing: routing, worker: worker),
+                number: worker, stage: stage, isSource: routing.isSource(stage: stage), input: InputQueue(origins: routing.origins[stage]),
                 outputs: routing.destinations[stage].map { destination in
                     let inbound = routing.origins[routing.stages[destination]].count
                     return OutboundChannel(
@@ -76,7 +74,7 @@ package struct RankMachine: Sendable {
 
     // MARK: Events of the transport
 
-    package mutating func received(_ bytes: [UInt8], fromRank rank: Int) throws(StreamViolation) {
+    package mutating func received(_ bytes: FixedBytes, fromRank rank: Int) throws(StreamViolation) {
         do {
             let message = try Message(bytes)
             switch message {
@@ -124,30 +122,24 @@ package struct RankMachine: Sendable {
         if workers[position].isSource { actions.append(.go(worker: worker)) } else { feed(position) }
     }
 
-    /// - Parameter output: body of an OUTPUT frame: `u32 count`, records.
-    package mutating func wrote(_ output: [UInt8], worker: Int, now: Int64) throws(StreamViolation) {
+    /// - Parameter output: body of an OUTPUT frame.
+    package mutating func wrote(_ output: [UInt8], worker: Int) throws(StreamViolation) {
         let position = try position(of: worker)
-        switch workers[position].phase {
-        case .loading, .running, .finishing: break
-        case .done: throw StreamViolation("worker \(worker) wrote after it was done")
-        }
+        guard workers[position].phase != .done else { throw StreamViolation("worker \(worker) wrote after it was done") }
+        let stage = workers[position].stage
+        var touched = Set<Int>()
         do {
-            try output.withUnsafeBufferPointer { buffer throws(StreamViolation) in
-                let bytes = UnsafeRawBufferPointer(buffer)
-                guard bytes.count >= 4 else { throw StreamViolation("an OUTPUT frame without a count") }
-                let count = Int(bytes.loadLittleEndian(UInt32.self, at: 0))
-                let records = UnsafeRawBufferPointer(rebasing: bytes[4...])
-                try Record.forEach(in: records, count: count) { record, bytes throws(StreamViolation) in
-                    for slot in try workers[position].router.slots(for: record) {
-                        workers[position].outputs[slot].append(bytes, now: now)
-                    }
+            try output.withUnsafeBufferPointer { bytes throws(StreamViolation) in
+                try Chunk.forEach(in: UnsafeRawBufferPointer(bytes)) { chunk, range throws(StreamViolation) in
+                    let slot = try routing.slot(edge: chunk.edge, replica: chunk.replica, from: stage)
+                    workers[position].outputs[slot].append(ChunkSlice(body: output, range: range, weight: chunk.weight))
+                    touched.insert(slot)
                 }
             }
         } catch {
             throw StreamViolation("worker \(worker) sent \(error)")
         }
-        nextSeal = min(nextSeal ?? .max, now + limits.batchAge)
-        for slot in workers[position].outputs.indices { try depart(position, slot) }
+        for slot in touched.sorted() { try depart(position, slot) }
         regulate(position)
     }
 
@@ -168,26 +160,6 @@ package struct RankMachine: Sendable {
         for slot in workers[position].outputs.indices {
             workers[position].outputs[slot].close()
             try depart(position, slot)
-        }
-    }
-
-    // MARK: Time
-
-    /// Lets batches leave that have been gathered for long enough.
-    package mutating func tick(_ now: Int64) throws(StreamViolation) {
-        guard let due = nextSeal, due <= now else { return }
-        nextSeal = nil
-        for position in workers.indices {
-            for slot in workers[position].outputs.indices {
-                guard let begunAt = workers[position].outputs[slot].begunAt else { continue }
-                if begunAt + limits.batchAge <= now {
-                    workers[position].outputs[slot].seal()
-                    try depart(position, slot)
-                } else {
-                    nextSeal = min(nextSeal ?? .max, begunAt + limits.batchAge)
-                }
-            }
-            regulate(position)
         }
     }
 

@@ -2,7 +2,7 @@
 
 package import WorkflowModel
 
-/// Who is joined to whom, and where a record on an edge goes: what graph and plan mean for the stream.
+/// Who is joined to whom, and where data on an edge go: what graph and plan mean for the stream.
 package struct Routing: Sendable {
     /// An edge that leaves a stage.
     struct Route: Sendable {
@@ -62,38 +62,47 @@ package struct Routing: Sendable {
         replicas = plan.workers.map(\.replica)
     }
 
+    /// The slot, among the destinations of the stage, of a replica that an edge leads to.
+    func slot(edge: Int, replica: Int, from stage: Int) throws(StreamViolation) -> Int {
+        guard edge < routes.count, sourceStages[edge] == stage, let route = routes[edge] else {
+            throw StreamViolation("a chunk on edge \(edge), which does not leave its stage")
+        }
+        guard replica < route.workers else {
+            throw StreamViolation("a chunk on edge \(edge) for instance \(replica), where there are \(route.workers)")
+        }
+        return route.firstSlot + replica
+    }
+
     /// Whether the workers of the stage bring data into the graph, rather than receive any.
     package func isSource(stage: Int) -> Bool { origins[stage].isEmpty }
 }
 
-/// One worker's choice of destinations: where its round robins stand.
-struct Router: Sendable {
+/// One worker's choice of instances: where its round robins stand (`docs/worker-protocol.md`, Rules).
+package struct Router: Sendable {
     private let routing: Routing
     private let stage: Int
     /// By edge.
     private var turns: [Int]
 
-    init(routing: Routing, worker: Int) {
+    package init(routing: Routing, worker: Int) {
         self.routing = routing
         stage = routing.stages[worker]
         // Each worker starts with another replica, so that few data from many workers are spread as well.
         turns = routing.routes.map { _ in routing.replicas[worker] }
     }
 
-    /// The slots, among the destinations of the worker's stage, that a record goes to.
-    mutating func slots(for record: Record) throws(StreamViolation) -> Range<Int> {
-        guard record.edge < turns.count, routing.sourceStages[record.edge] == stage, let route = routing.routes[record.edge] else {
-            throw StreamViolation("a record on edge \(record.edge), which does not leave its stage")
-        }
+    /// The replicas, of the edge's receiving stage, that a datum goes to; `nil` for an edge that does not leave the stage.
+    package mutating func replicas(edge: Int, keyHash: UInt64) -> Range<Int>? {
+        guard edge < turns.count, routing.sourceStages[edge] == stage, let route = routing.routes[edge] else { return nil }
         let first: Int
         switch route.grouping {
-        case .all: return route.firstSlot..<route.firstSlot + route.workers
+        case .all: return 0..<route.workers
         case .global: first = 0
-        case .byKey: first = Int(record.keyHash % UInt64(route.workers))
+        case .byKey: first = Int(keyHash % UInt64(route.workers))
         case .roundRobin:
-            first = turns[record.edge] % route.workers
-            turns[record.edge] = first + 1
+            first = turns[edge] % route.workers
+            turns[edge] = first + 1
         }
-        return route.firstSlot + first..<route.firstSlot + first + 1
+        return first..<first + 1
     }
 }

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The bounds that keep a rank's memory flat and its batches worth their message.
+/// The bounds that keep a rank's memory flat and its batches worth their message. Bytes are weights: what lies in shared memory
+/// counts as well.
 package struct StreamLimits: Sendable, Hashable {
-    /// A batch leaves when it holds this many bytes. Only a record that is longer makes a longer batch.
-    package var batchBytes = 64 << 10
-    /// A batch leaves at this age, in nanoseconds.
-    package var batchAge: Int64 = 5_000_000
-    /// Bytes that one channel may have under way, or one batch where a batch is larger.
-    package var window = 1 << 20
-    /// Bytes that all channels into one worker may have under way together; each keeps a window of one batch at least.
-    package var inputBytes = 16 << 20
-    /// Bytes that may wait to leave a worker before the rank stops reading from it.
+    /// Chunks that had to wait leave in batches of so many bytes. Only a chunk that is longer makes a longer batch.
+    package var batchBytes = 256 << 10
+    /// What one channel may have under way, or one batch where a batch is larger.
+    package var window = 4 << 20
+    /// What all channels into one worker may have under way together; each keeps a window of one batch at least.
+    package var inputBytes = 32 << 20
+    /// What may wait to leave a worker before the rank stops reading from it.
     package var outputBytes = 1 << 20
     /// What may be handed to a worker and not yet be consumed, or one batch where a batch is larger.
     package var unconsumedBatches = 4
-    package var unconsumedBytes = 1 << 20
+    package var unconsumedBytes = 4 << 20
 
     package init() {}
 

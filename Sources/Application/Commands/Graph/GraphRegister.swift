@@ -6,10 +6,10 @@ import WorkflowModel
 
 struct GraphRegister: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "register", abstract: "Registers the graph of a Python module.",
+        commandName: "register", abstract: "Registers the graph of a Python module, or one written in YAML.",
         discussion: "The same module again is the same version. Other content under a version that is taken is refused.")
 
-    @Argument(help: "The Python module, as workflow.py.")
+    @Argument(help: "The Python module, as workflow.py, or a graph in YAML, as workflow.yaml.")
     var file: String
 
     @Option(help: "The module's variable that holds the graph, where there are several.")
@@ -44,7 +44,8 @@ struct GraphRegister: AsyncParsableCommand {
 
     /// `user/stem`, with what a name may not hold replaced by `-`.
     static func defaultName(user: String, filename: String) throws -> Reference {
-        let stem = filename.hasSuffix(".py") ? filename.dropLast(3) : filename[...]
+        let ending = [".py", ".yaml", ".yml", ".json"].first { filename.hasSuffix($0) } ?? ""
+        let stem = filename.dropLast(ending.count)
         let clean: (Substring) -> String = { text in
             let parts = text.map { Reference.isName("a\($0)") ? $0 : "-" }
             return String(parts.drop { !Reference.isName(String($0)) }.prefix(64))

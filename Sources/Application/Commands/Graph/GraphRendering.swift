@@ -20,7 +20,8 @@ enum GraphRendering {
         fields.add("digest", registered.digest)
         fields.add("owner", registered.owner)
         fields.add("registered", Format.time(registered.registeredAt))
-        fields.add("module", registered.filename + (registered.attribute.map { " (\($0))" } ?? ""))
+        fields.add(
+            registered.application == nil ? "module" : "program", registered.filename + (registered.attribute.map { " (\($0))" } ?? ""))
         fields.add("environment", registered.environment)
         var text = fields.render()
         if let documentation = registered.documentation, !documentation.isEmpty { text += "\n\n" + documentation.printableLines }

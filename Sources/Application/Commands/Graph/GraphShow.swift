@@ -9,7 +9,7 @@ struct GraphShow: AsyncParsableCommand {
     @Argument(help: "namespace/name or namespace/name@version.", transform: parseReference)
     var graph: Reference
 
-    @Flag(help: "The module's text, and nothing else.")
+    @Flag(help: "The module's text, or an application's program, and nothing else.")
     var source = false
 
     @OptionGroup var connection: ConnectionOptions
@@ -18,7 +18,7 @@ struct GraphShow: AsyncParsableCommand {
     func run() async throws {
         let found: RegisteredGraph = try await connection.client().get("graphs", graph.namespace, graph.versionedName)
         if source {
-            StandardStreams.output(bytes: Array((found.source ?? "").utf8))
+            StandardStreams.output(bytes: found.module ?? [])
         } else {
             try output.show(found, name: found.reference.description, text: GraphRendering.describe)
         }

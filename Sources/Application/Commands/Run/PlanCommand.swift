@@ -12,7 +12,8 @@ struct PlanCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() async throws {
-        let planned: PlannedRun = try await connection.client().post("runs", body: try demand.request(dryRun: true))
+        let client = try connection.client()
+        let planned: PlannedRun = try await client.post("runs", body: try await demand.request(client, dryRun: true))
         try output.show(planned, name: planned.graph.description, text: PlanRendering.describe)
     }
 }

@@ -15,6 +15,16 @@ extension RunState {
     }
 }
 
+extension Run {
+    /// A run that succeeded without all of its data says so, and one that goes on where an attempt broke off.
+    var stateText: String {
+        var notes: [String] = []
+        if skipped > 0 { notes.append("\(skipped) \(skipped == 1 ? "datum" : "data") skipped") }
+        if let resumed = attempts.last?.resumed { notes.append("resumed: \(Format.share(resumed))") }
+        return notes.isEmpty ? state.rawValue : "\(state.rawValue) (\(notes.joined(separator: "; ")))"
+    }
+}
+
 /// Runs as tables and paragraphs.
 enum RunRendering {
     static func table(_ runs: [Run], now: Date) -> Table {
@@ -22,7 +32,7 @@ enum RunRendering {
         for run in runs {
             table.append(
                 Table.Cell(run.id.description), Table.Cell(run.name ?? "-"), Table.Cell(run.graph.description),
-                Table.Cell(run.state.rawValue, colour: run.state.colour), "\(run.resources.ranks)", "\(Format.time(run.submittedAt))",
+                Table.Cell(run.stateText, colour: run.state.colour), "\(run.resources.ranks)", "\(Format.time(run.submittedAt))",
                 "\(Format.elapsed(run, now: now))")
         }
         return table
@@ -33,7 +43,7 @@ enum RunRendering {
         fields.add("run", run.id.description)
         fields.add("name", run.name)
         fields.add("graph", run.graph.description)
-        fields.add("state", terminal.paint(run.state.rawValue, run.state.colour), isPrintable: true)
+        fields.add("state", terminal.paint(run.stateText, run.state.colour), isPrintable: true)
         fields.add("waits for", run.pending.map { "\($0.reason) (position \($0.position) in the queue)" })
         fields.add("owner", run.owner)
         fields.add("resources", "\(Format.count(run.resources.ranks, "rank")), \(run.resources.memoryPerRank) MiB each")
@@ -41,11 +51,12 @@ enum RunRendering {
         fields.add("inputs", run.inputs.map(inputs))
         fields.add("layout", run.plan.map { "\($0.layout.rawValue), \(Format.count($0.stages.count, "stage"))" })
         var text = fields.render()
-        var attempts = Table("ATTEMPT", "STATE", "QUEUED", "STARTED", ">DURATION", "FOLDER")
+        var attempts = Table("ATTEMPT", "STATE", "RESUMED", "QUEUED", "STARTED", ">DURATION", "FOLDER")
         for attempt in run.attempts {
             let duration = attempt.startedAt.map { Format.duration((attempt.endedAt ?? now).timeIntervalSince($0)) }
             attempts.append(
-                "\(attempt.number)", Table.Cell(attempt.state.rawValue, colour: attempt.state.colour), "\(Format.time(attempt.queuedAt))",
+                "\(attempt.number)", Table.Cell(attempt.state.rawValue, colour: attempt.state.colour),
+                "\(attempt.resumed.map(Format.share) ?? "-")", "\(Format.time(attempt.queuedAt))",
                 "\(Format.time(attempt.startedAt))", "\(duration ?? "-")", "\(attempt.folder ?? "-")")
         }
         if !run.attempts.isEmpty { text += "\n\n" + attempts.render(terminal) }
@@ -59,13 +70,16 @@ enum RunRendering {
 
     /// Why an attempt failed: what, where, with which datum, and the traceback as Python wrote it.
     static func describe(_ failure: FailureReport, of run: Run) -> String {
+        // In full, as `prov trace` wants it.
+        describe(failure, datum: failure.datum.map { DatumID($0) == nil ? $0 : "\(run.id).\(run.attempts.count).\($0)" })
+    }
+
+    static func describe(_ failure: FailureReport, datum: String?) -> String {
         var fields = Fields()
         fields.add("failure", failure.message)
         fields.add("cause", failure.cause.rawValue)
         fields.add("PE", failure.element.map { $0 + (failure.instance.map { " (instance \($0))" } ?? "") })
         fields.add("rank", failure.rank.map { "\($0)" + (failure.node.map { " on \($0)" } ?? "") } ?? failure.node.map { "on \($0)" })
-        // In full, as `prov trace` wants it.
-        let datum = failure.datum.map { DatumID($0) == nil ? $0 : "\(run.id).\(run.attempts.count).\($0)" }
         fields.add("datum", [datum, failure.datumSummary].compactMap { $0 }.joined(separator: "  "))
         fields.add("signal", failure.signal)
         fields.add("exit status", failure.exitStatus.map { "\($0)" })
@@ -78,7 +92,7 @@ enum RunRendering {
     /// What `wait` and `watch` say when a run has ended.
     static func ending(_ run: Run, now: Date) -> String {
         switch run.state {
-        case .succeeded: "run \(run.id) succeeded in \(Format.elapsed(run, now: now))"
+        case .succeeded: "run \(run.id) \(run.stateText) in \(Format.elapsed(run, now: now))"
         case .failed: "run \(run.id) failed\(run.attempts.count > 1 ? " (attempt \(run.attempts.count))" : "")"
         case .cancelled: "run \(run.id) was cancelled"
         case .submitted, .queued, .starting, .running, .cancelling: "run \(run.id) is \(run.state.rawValue)"

@@ -9,7 +9,7 @@ struct RunResults: AsyncParsableCommand {
 
     @OptionGroup var argument: RunArgument
 
-    @Option(help: ArgumentHelp("Of this attempt (default: the latest).", valueName: "number"))
+    @Option(help: ArgumentHelp("Only of this attempt (default: the run's, of all attempts that resume one another).", valueName: "number"))
     var attempt: Int?
 
     @OptionGroup var list: ListOptions

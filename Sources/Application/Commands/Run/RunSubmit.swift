@@ -6,7 +6,7 @@ import WorkflowModel
 
 struct RunSubmit: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "submit", abstract: "Submits a run of a graph and prints its id.",
+        commandName: "submit", abstract: "Submits a run of a graph, or of an MPI program, and prints its id.",
         discussion: "With --wait the exit code tells how the run ended: 0 succeeded, 3 failed, 1 cancelled.")
 
     @OptionGroup var demand: RunDemand
@@ -32,12 +32,12 @@ struct RunSubmit: AsyncParsableCommand {
     func run() async throws {
         let client = try connection.client()
         if dryRun {
-            let planned: PlannedRun = try await client.post("runs", body: try demand.request(dryRun: true))
+            let planned: PlannedRun = try await client.post("runs", body: try await demand.request(client, dryRun: true))
             return try output.show(planned, name: planned.graph.description, text: PlanRendering.describe)
         }
         // A key of our own makes it safe to ask again when the answer is lost.
         let run: Run = try await client.post(
-            "runs", body: try demand.request(), idempotencyKey: idempotencyKey ?? UUID().uuidString.lowercased())
+            "runs", body: try await demand.request(client), idempotencyKey: idempotencyKey ?? UUID().uuidString.lowercased())
         let waits = wait || follow
         if output.format == .json {
             if !waits { try OutputOptions.showJSON(run) }

@@ -100,7 +100,7 @@ private struct WatchView {
     private var heading: String {
         guard let run else { return "" }
         let waits = run.pending.map { ": \($0.reason) (position \($0.position))" } ?? ""
-        return "\(run.id)  \(run.graph)  \(terminal.paint(run.state.rawValue, run.state.colour))\(waits.printable)"
+        return "\(run.id)  \(run.graph)  \(terminal.paint(run.stateText, run.state.colour))\(waits.printable)"
     }
 
     private var table: String? { counts.flatMap { $0.elements.isEmpty ? nil : ProvenanceRendering.table($0).render(terminal) } }

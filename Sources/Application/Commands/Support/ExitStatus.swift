@@ -14,6 +14,8 @@ package enum ExitStatus: Int32, Sendable {
     case authentication = 4
     case notFound = 5
     case timeout = 124
+    /// Ended by Ctrl-C.
+    case interrupted = 130
 }
 
 /// A sentence for the user and the exit code that goes with it.

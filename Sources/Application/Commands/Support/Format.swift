@@ -7,7 +7,8 @@ import WorkflowModel
 enum Format {
     static func duration(_ seconds: Double) -> String {
         switch seconds {
-        case ..<0: "0 s"
+        case ...0: "0 s"
+        case ..<0.0000995: "\(decimal(seconds * 1_000_000)) µs"
         case ..<0.0995: "\(decimal(seconds * 1000)) ms"
         case ..<59.95: "\(decimal(seconds)) s"
         case ..<3600: "\(Int(seconds) / 60) min \(Int(seconds) % 60) s"
@@ -42,6 +43,8 @@ enum Format {
     static func compact(_ value: JSONValue) -> String {
         (try? WireJSON.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "?"
     }
+
+    static func share(_ resumption: Resumption) -> String { "\(resumption.items) of \(count(resumption.of, "item"))" }
 
     static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Not for its own sake: where any file of the target loads Foundation, as YAML does, the members of `stat` count as Foundation's.
+import Foundation
 import Glibc
 
 /// Small files that only their owner may read.

@@ -4,16 +4,24 @@ import Glibc
 
 /// Data go to standard output, everything said about them to standard error.
 enum StandardStreams {
-    static func output(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
-    static func output(bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
-    static func chatter(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+    static func output(_ text: String) { output(bytes: Array((text + "\n").utf8)) }
+    static func output(bytes: [UInt8]) {
+        if !write(bytes, to: STDOUT_FILENO) { exit(ExitStatus.error.rawValue) }
+    }
+    static func chatter(_ text: String) { drawChatter(text + "\n") }
+
+    /// For a command that has to clear up first when nobody reads any more.
+    static func outputToReader(_ text: String) throws(SilentExit) { try outputToReader(bytes: Array((text + "\n").utf8)) }
+    static func outputToReader(bytes: [UInt8]) throws(SilentExit) {
+        if !write(bytes, to: STDOUT_FILENO) { throw SilentExit(status: .error) }
+    }
 
     /// Without a line break, for lines that are redrawn.
-    static func draw(_ text: String) { write(text, to: STDOUT_FILENO) }
+    static func draw(_ text: String) { output(bytes: Array(text.utf8)) }
+    static func drawChatter(_ text: String) { _ = write(Array(text.utf8), to: STDERR_FILENO) }
 
-    private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
-
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+    /// - Returns: whether the reader is still there (it is not in `weft … | head`).
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -23,10 +31,9 @@ enum StandardStreams {
                 var readiness = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&readiness, 1, -1)
             } else if errno != EINTR {
-                // The reader went away (`weft … | head`): there is nobody left to tell.
-                if descriptor == STDOUT_FILENO { exit(ExitStatus.error.rawValue) }
-                return
+                return false
             }
         }
+        return true
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Not for its own sake: where any file of the target loads Foundation, as YAML does, the members of `stat` count as Foundation's.
+import Foundation
 import Glibc
 
 /// Files that users name on the command line.
@@ -8,6 +10,13 @@ enum TextFile {
 
     /// `-` is standard input.
     static func read(_ path: String) throws(CommandFailure) -> String {
+        let bytes = try bytes(path)
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw CommandFailure("'\(path)' is not text in UTF-8.") }
+        return text
+    }
+
+    /// `-` is standard input.
+    static func bytes(_ path: String) throws(CommandFailure) -> [UInt8] {
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw systemFailure("'\(path)' cannot be read") }
         defer { close(descriptor) }
@@ -17,8 +26,7 @@ enum TextFile {
         }
         let bytes = readBytes(of: descriptor, limit: maximumSize + 1)
         guard bytes.count <= maximumSize else { throw CommandFailure("'\(path)' is larger than \(maximumSize >> 20) MiB.") }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw CommandFailure("'\(path)' is not text in UTF-8.") }
-        return text
+        return bytes
     }
 }
 

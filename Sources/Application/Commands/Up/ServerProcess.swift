@@ -103,15 +103,5 @@ struct ServerProcess: Codable, Sendable, Equatable {
         unlink(folder.serverProcess)
     }
 
-    /// Beside `weft`, else in PATH.
-    static func findProgram() throws(CommandFailure) -> String {
-        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-        let beside = own.lastIndex(of: "/").map { String(own[..<$0]) } ?? "."
-        let folders = [beside] + (processEnvironment()["PATH"] ?? "").split(separator: ":").map(String.init)
-        guard let found = folders.map({ $0 + "/weftd" }).first(where: { access($0, X_OK) == 0 }) else {
-            throw CommandFailure(
-                "There is no 'weftd' beside `weft` (in \(beside)) or in PATH (\(folders.dropFirst().joined(separator: ":"))).")
-        }
-        return found
-    }
+    static func findProgram() throws(CommandFailure) -> String { try Executable.ofWeft("weftd") }
 }

@@ -20,6 +20,14 @@ extension ExecutionService {
         return try await stored { try await storage.data(id, attempt: number, element: element, page: page) }
     }
 
+    /// Calls that failed or were skipped. `outcome` nil: both.
+    package func failedInvocations(
+        of id: RunID, attempt: Int?, outcome: FailedInvocation.Outcome?, page: PageRequest, for principal: Principal
+    ) async throws(Problem) -> Page<FailedInvocation> {
+        let number = try await attemptNumber(attempt, of: id, for: principal)
+        return try await stored { try await storage.failedInvocations(id, attempt: number, outcome: outcome, page: page) }
+    }
+
     package func trace(_ datum: DatumReference, direction: TraceDirection, depth: Int, for principal: Principal)
         async throws(Problem) -> Trace
     {

@@ -2,38 +2,22 @@
 
 import Crypto
 import Foundation
+import GraphFormats
 import Storage
 package import WorkflowModel
 
 extension ExecutionService {
     /// Loads the module in a separate process, checks the graph, and stores it under a new version, or finds the same content.
+    /// A graph in YAML is turned into a module first.
     package func registerGraph(_ registration: GraphRegistration, by principal: Principal) async throws(Problem)
         -> (graph: RegisteredGraph, created: Bool)
     {
-        let stem = registration.filename.hasSuffix(".py") ? String(registration.filename.dropLast(3)) : ""
-        guard !stem.isEmpty, stem.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") || isASCIIAlphanumeric($0) }) else {
-            throw Problem(
-                .invalid, "The module needs a file name that Python can import.",
-                errors: [.init("/filename", "'\(registration.filename)' is not letters, digits, '_' or '-' followed by .py")])
-        }
-        let interpreter = try await interpreter(for: registration.environment)
-        let loader = ModuleLoader(
-            interpreter: interpreter, seconds: configuration.registrationSeconds, memoryMB: configuration.registrationMemoryMB,
-            folder: "\(configuration.dataFolder)/modules")
-        let module: ModuleLoader.LoadedModule
-        do {
-            module = try await processGate.pass {
-                try await loader.load(filename: registration.filename, source: registration.source, attribute: registration.attribute)
-            }
-        } catch let problem as Problem {
-            throw problem
-        } catch {
-            throw Problem(.internalError, "The module could not be loaded: \(error)")
-        }
+        let registration = registration.application == nil ? try Self.withModule(registration) : registration
+        let module = try await load(registration)
         let graph = RegisteredGraph(
             reference: registration.name, digest: digest(of: registration), owner: principal.label, registeredAt: Date(),
             documentation: module.documentation, environment: registration.environment, attribute: module.attribute,
-            filename: registration.filename, graph: module.graph, source: registration.source)
+            filename: registration.filename, application: registration.application, graph: module.graph, source: registration.source)
         switch try await stored({ try await storage.registerGraph(graph, owner: principal) }) {
         case .created(let graph): return (graph, true)
         case .same(let graph): return (graph, false)
@@ -46,6 +30,40 @@ extension ExecutionService {
             throw Problem(
                 .forbidden, "The namespace '\(registration.name.namespace)' belongs to \(owner).",
                 errors: [.init("/name", "choose another namespace")])
+        }
+    }
+
+    private static func withModule(_ registration: GraphRegistration) throws(Problem) -> GraphRegistration {
+        guard YAMLGraph.isGraph(filename: registration.filename) else { return registration }
+        var module = registration
+        module.source = try YAMLGraph.module(from: registration.source, filename: registration.filename)
+        module.filename = YAMLGraph.moduleName(for: registration.filename)
+        return module
+    }
+
+    private func load(_ registration: GraphRegistration) async throws(Problem) -> ModuleLoader.LoadedModule {
+        if let application = registration.application { return try ApplicationModule.load(application, registration) }
+        let ending = [".py", ".json"].first { registration.filename.hasSuffix($0) } ?? registration.filename
+        let stem = registration.filename.dropLast(ending.count)
+        guard !stem.isEmpty, stem.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") || isASCIIAlphanumeric($0) }) else {
+            throw Problem(
+                .invalid, "The module needs a file name that can be loaded.",
+                errors: [
+                    .init("/filename", "'\(registration.filename)' is not letters, digits, '_' or '-' followed by .py, .yaml or .json")
+                ])
+        }
+        let interpreter = try await interpreter(for: registration.environment)
+        let loader = ModuleLoader(
+            interpreter: interpreter, seconds: configuration.registrationSeconds, memoryMB: configuration.registrationMemoryMB,
+            folder: "\(configuration.dataFolder)/modules")
+        do {
+            return try await processGate.pass {
+                try await loader.load(filename: registration.filename, source: registration.source, attribute: registration.attribute)
+            }
+        } catch let problem as Problem {
+            throw problem
+        } catch {
+            throw Problem(.internalError, "The module could not be loaded: \(error)")
         }
     }
 
@@ -108,7 +126,8 @@ extension ExecutionService {
     /// `sha256:` and the digest of all that makes the version what it is; lengths keep the fields apart.
     private func digest(of registration: GraphRegistration) -> String {
         var hash = SHA256()
-        for field in [registration.filename, registration.source, registration.attribute ?? "", registration.environment ?? ""] {
+        let fields = [registration.filename, registration.source, registration.attribute ?? "", registration.environment ?? ""]
+        for field in fields + (registration.application.map { [$0.rawValue] } ?? []) {
             hash.update(data: Data("\(field.utf8.count):".utf8))
             hash.update(data: Data(field.utf8))
         }

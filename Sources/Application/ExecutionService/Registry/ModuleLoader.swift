@@ -2,6 +2,7 @@
 
 import Backends
 import Foundation
+import GraphFormats
 import PythonPackage
 import WorkflowModel
 
@@ -11,17 +12,6 @@ struct ModuleLoader: Sendable {
         var graph: WorkflowGraph
         var documentation: String?
         var attribute: String?
-    }
-
-    private struct Report: Decodable {
-        struct Refusal: Decodable {
-            var detail: String
-            var errors: [Problem.FieldError]?
-        }
-        var graph: WorkflowGraph?
-        var documentation: String?
-        var attribute: String?
-        var problem: Refusal?
     }
 
     static let maximumReport = 32 << 20
@@ -54,15 +44,13 @@ struct ModuleLoader: Sendable {
         guard status == 0 || !bytes.isEmpty else {
             throw Problem(.invalid, Self.explain(status: status, filename: filename, loader: self, output: output))
         }
-        let report: Report
+        let report: ModuleReport
         do {
-            report = try WireJSON.decode(Report.self, from: bytes)
+            report = try WireJSON.decode(ModuleReport.self, from: bytes)
         } catch {
             throw Problem(.invalid, "\(filename) was loaded, but its graph could not be read: \(error). It printed: \(output)")
         }
-        if let refusal = report.problem { throw Problem(.invalid, refusal.detail, errors: refusal.errors ?? []) }
-        guard let graph = report.graph else { throw Problem(.invalid, "\(filename) holds no graph.") }
-        try graph.validate()
+        let graph = try report.validGraph(of: filename).withCheckedNativeElements()
         return LoadedModule(graph: graph, documentation: report.documentation, attribute: report.attribute)
     }
 

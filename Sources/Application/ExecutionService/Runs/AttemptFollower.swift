@@ -73,14 +73,14 @@ struct AttemptFollower {
 
     private mutating func start() async throws -> Progress {
         do {
-            guard let graph = document.graph.graph, let source = document.graph.source else {
+            guard let graph = document.graph.graph, let module = document.graph.module else {
                 throw BackendError("\(document.graph.reference) was stored without its graph")
             }
             let runDocument = RunDocument(
                 run: launch.run, attempt: launch.attempt, graph: graph, plan: document.plan, inputs: document.inputs,
-                interpreter: interpreter, module: document.graph.filename, attribute: document.graph.attribute)
+                replayed: document.replayed, interpreter: interpreter, module: document.graph.filename, attribute: document.graph.attribute)
             if try backend.observe(launch) == .absent {
-                try AttemptFolder.prepare(launch.folder, document: runDocument, source: source)
+                try AttemptFolder.prepare(launch.folder, document: runDocument, content: module)
                 try backend.launch(launch)
             }
         } catch {
@@ -111,7 +111,7 @@ struct AttemptFollower {
         return found
     }
 
-    private func failure() throws -> FailureReport? { try AttemptFolder.firstFailure(launch.folder, ranks: launch.ranks) }
+    private func failure() throws -> FailureReport? { try launch.folder.firstFailure(ranks: launch.ranks) }
 
     /// First asks, then kills.
     private mutating func hurry() throws {

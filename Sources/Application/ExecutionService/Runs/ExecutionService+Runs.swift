@@ -34,8 +34,8 @@ extension ExecutionService {
             throw Problem(.invalid, error.detail, errors: [.init("/graph", "register it first, or see `weft graph list`")])
         }
         guard let graph = registered.graph else { throw Problem(.internalError, "\(registered.reference) was stored without its graph.") }
-        let inputs = needsInputs ? try RunInputs.resolve(request.inputs, for: graph) : [:]
-        let plan = try Planner.plan(graph, ranks: ranks, layout: request.layout ?? .fused)
+        let inputs = needsInputs ? try request.resolveInputs(for: graph) : [:]
+        let plan = try Planner.plan(graph, ranks: ranks, layout: request.layout ?? .fused, costs: request.costs)
         let resources = ResourceRequest(ranks: plan.ranks, memoryPerRank: memory)
         try FirstComeFirstServed.checkFits(resources, capacity: supervisor.capacity)
         _ = try await interpreter(for: registered.environment)
@@ -45,7 +45,7 @@ extension ExecutionService {
 
     /// Where the request says nothing of inputs, they are not checked: the layout does not depend on them.
     package func plan(_ request: RunRequest, by principal: Principal) async throws(Problem) -> PlannedRun {
-        try await prepare(request, needsInputs: request.inputs != nil).planned
+        try await prepare(request, needsInputs: request.inputs != nil || request.arguments != nil).planned
     }
 
     /// With an idempotency key, the same request again gives the same run (`created` false); another request under the same
@@ -131,9 +131,10 @@ extension ExecutionService {
         return try await stored { try await storage.logs(id, attempt: number, rank: rank, after: sequence, limit: limit) }
     }
 
+    /// `attempt` nil: the run's.
     package func results(_ id: RunID, attempt: Int?, page: PageRequest, for principal: Principal) async throws(Problem) -> Page<RunResult> {
-        let number = try await attemptNumber(attempt, of: id, for: principal)
-        return try await stored { try await storage.results(id, attempt: number, page: page) }
+        _ = try await attemptNumber(attempt, of: id, for: principal)
+        return try await stored { try await storage.results(id, attempt: attempt, page: page) }
     }
 
     /// The attempt asked for, or the latest, of a run that the caller may see.

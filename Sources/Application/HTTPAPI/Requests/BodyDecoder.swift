@@ -83,10 +83,10 @@ package enum BodyDecoder {
         path.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
     }
 
-    /// No body takes fractions but inside of items, which are arrays.
+    /// No body takes fractions but inside of items, which are arrays, and for the seconds of costs.
     private static func pathOfFraction(in object: [String: JSONValue]) -> [String]? {
         for (key, value) in object.sorted(by: { $0.key < $1.key }) {
-            if case .number = value { return [key] }
+            if case .number = value, key != "seconds_per_call" { return [key] }
             if let members = value.objectValue, let path = pathOfFraction(in: members) { return [key] + path }
         }
         return nil

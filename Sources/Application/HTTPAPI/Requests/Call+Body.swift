@@ -11,6 +11,16 @@ struct BrokenBody: Error {
 
 extension Call {
     func body<Document: RequestDocument>(_ type: Document.Type = Document.self) async throws -> Document {
+        try BodyDecoder.decode(type, from: try await bodyBytes())
+    }
+
+    /// `nil` where there is none.
+    func optionalBody<Document: RequestDocument>(_ type: Document.Type = Document.self) async throws -> Document? {
+        let bytes = try await bodyBytes()
+        return bytes.isEmpty ? nil : try BodyDecoder.decode(type, from: bytes)
+    }
+
+    private func bodyBytes() async throws -> ByteBufferView {
         let limit = api.configuration.maximumBody
         let buffer: ByteBuffer
         do {
@@ -20,6 +30,6 @@ extension Call {
         } catch {
             throw BrokenBody(cause: error)
         }
-        return try BodyDecoder.decode(type, from: buffer.readableBytesView)
+        return buffer.readableBytesView
     }
 }

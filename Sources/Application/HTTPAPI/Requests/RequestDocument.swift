@@ -12,14 +12,19 @@ extension GraphRegistration: RequestDocument {
     package static let fields = [
         "name": "text: namespace/name or namespace/name@version",
         "filename": "text: the module's file name, as wordcount.py",
-        "source": "text: the module's source",
+        "source": "text: the module's source, or an application's program in base64",
         "attribute": "text: the attribute of the module that holds the graph",
         "environment": "text: the digest of an environment",
+        "application": "one of \(Application.allCases.map(\.rawValue).joined(separator: ", "))",
     ]
 }
 
 extension EnvironmentRequest: RequestDocument {
     package static let fields = ["requirements": "text: the lines of a requirements.txt"]
+}
+
+extension RetryRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, "true or false") })
 }
 
 extension RunRequest: RequestDocument {
@@ -29,8 +34,10 @@ extension RunRequest: RequestDocument {
         switch key {
         case .graph: "text: namespace/name or namespace/name@version"
         case .inputs: "a number of iterations, or an object that maps PE names or ids to a number or an array of items"
+        case .arguments: "an array of texts"
         case .ranks: "a whole number"
         case .layout: "one of \(Layout.allCases.map(\.rawValue).joined(separator: ", "))"
+        case .costs: "an object with format and elements, as weft try --profile writes it"
         case .memoryPerRank: "a whole number of MiB"
         case .name: "text"
         case .dryRun: "true or false"

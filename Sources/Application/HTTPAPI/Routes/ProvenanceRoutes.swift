@@ -16,6 +16,11 @@ extension Route {
                 call.service.data(
                     of: call.runID(), attempt: call.attempt(), element: call.query.text("element"), page: call.page(), for: principal))
         },
+        .restricted(.get, "/runs/{id}/invocations", .reading, query: ["attempt", "outcome", "page_size", "cursor"]) { call, principal in
+            try await call.list(
+                call.service.failedInvocations(
+                    of: call.runID(), attempt: call.attempt(), outcome: call.query.choice("outcome"), page: call.page(), for: principal))
+        },
         .restricted(.get, "/data/{datum}/trace", .reading, query: ["direction", "depth"]) { call, principal in
             let text = try call.parameter("datum")
             guard let datum = DatumReference(text) else {

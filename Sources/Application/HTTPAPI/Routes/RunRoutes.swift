@@ -27,7 +27,14 @@ extension Route {
             return try call.created(run, at: "/runs/\(run.id)", status: .accepted)
         },
         .restricted(.post, "/runs/{id}/retry", .submitting) { call, principal in
-            let run = try await call.service.retry(call.runID(), by: principal)
+            let request: RetryRequest = try await call.optionalBody() ?? RetryRequest()
+            if try request.isDryRun() { return try await call.json(call.service.planResume(call.runID(), by: principal)) }
+            let run =
+                if request.resume == true {
+                    try await call.service.resume(call.runID(), by: principal)
+                } else {
+                    try await call.service.retry(call.runID(), by: principal)
+                }
             return try call.created(run, at: "/runs/\(run.id)", status: .accepted)
         },
         .restricted(.get, "/runs/{id}/logs", .reading, query: ["attempt", "rank", "after", "limit", "follow"]) { call, principal in
@@ -40,6 +47,18 @@ extension Route {
             try await call.list(call.service.results(call.runID(), attempt: call.attempt(), page: call.page(), for: principal))
         },
     ]
+}
+
+extension RetryRequest {
+    fileprivate func isDryRun() throws(Problem) -> Bool {
+        guard dryRun == true else { return false }
+        guard resume == true else {
+            throw Problem(
+                .invalid, "The body cannot be accepted.",
+                errors: [.init("/dry_run", "goes with \"resume\": true: any other retry processes every item")])
+        }
+        return true
+    }
 }
 
 extension Call {

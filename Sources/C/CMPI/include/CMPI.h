@@ -15,10 +15,17 @@ int weft_mpi_init(void);
 int weft_mpi_rank(void);
 int weft_mpi_size(void);
 
+/// What a message is: a message of the stream, or a part of a buffer that the last one named.
+typedef enum { WEFT_MPI_MESSAGE = 1, WEFT_MPI_PART } weft_mpi_tag;
+
 /// Begins to send; `bytes` must stay as they are until the request has completed. `size` is at most INT_MAX.
-int weft_mpi_isend(const void *bytes, size_t size, int rank, weft_mpi_request *request);
+int weft_mpi_isend(const void *bytes, size_t size, int rank, weft_mpi_tag tag, weft_mpi_request *request);
+/// Begins to receive exactly `size` bytes, at most INT_MAX.
+int weft_mpi_irecv(void *bytes, size_t size, int rank, weft_mpi_tag tag, weft_mpi_request *request);
+/// `all` receives every rank's number.
+int weft_mpi_allgather(uint64_t own, uint64_t *all);
 int weft_mpi_test(weft_mpi_request *request, int *completed);
-/// Takes the next message that has arrived, from any rank.
+/// Takes the next message of the stream that has arrived, from any rank.
 int weft_mpi_improbe(int *found, weft_mpi_message *message);
 /// Receives a message that `weft_mpi_improbe` found into `message->size` bytes.
 int weft_mpi_mrecv(weft_mpi_message *message, void *bytes);

@@ -6,18 +6,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "LocalSocket.h"
+#include "Pieces.h"
+#include "Terminal.h"
+
 /// Starts `path` (looked up in PATH when it has no slash) in `directory`, as the leader of its own process group, to be killed
-/// with the calling thread. Its descriptors are: 0 /dev/null, 1 and 2 `output`, 3 `channel`; all others are closed.
+/// with the calling thread. Its descriptors are /dev/null as 0 and the given ones from 1 on, at most 7; all others are closed.
 /// `stage` tells what failed.
 typedef enum { WEFT_SPAWN_FORK, WEFT_SPAWN_DIRECTORY, WEFT_SPAWN_SETUP, WEFT_SPAWN_EXEC } weft_spawn_stage;
 int weft_spawn(
-    const char *path, char *const arguments[], char *const environment[], const char *directory, int output, int channel,
+    const char *path, char *const arguments[], char *const environment[], const char *directory, const int descriptors[], int count,
     pid_t *pid, weft_spawn_stage *stage);
 
 typedef enum { WEFT_RUNNING, WEFT_EXITED, WEFT_SIGNALLED } weft_process_state;
 /// Asks after a child without waiting; what is left of the process group that it led ends with it.
 /// `*code` is its exit status or the number of the signal that ended it.
 weft_process_state weft_reap(pid_t pid, int *code);
+/// What the status of an ended process, as `waitpid` gives it, means.
+weft_process_state weft_end(int status, int *code);
+
+/// Makes a descriptor that becomes readable when the process, which need not be a child, ends; closed on exec.
+int weft_watch(pid_t pid, int *descriptor);
+/// Kills a process that is watched by `descriptor`, and the group that it leads, unless it has been reaped already.
+void weft_kill(int descriptor, pid_t pid);
 
 /// `SIGKILL` for 9; writes at most `size` bytes, ended by 0.
 void weft_signal_name(int signal, char *name, size_t size);
@@ -43,6 +54,10 @@ ssize_t weft_send(int socket, const void *bytes, size_t size);
 
 /// Reserves disk space for the first `size` bytes of the file.
 int weft_preallocate(int file, int64_t size);
+
+/// Has freed memory, up to 32 MiB, stay with this process. Otherwise every batch would fault in its pages anew: two thirds of
+/// the time of a rank that sends batches of 64 KiB.
+void weft_keep_memory(void);
 
 /// Programs that this process starts from now on do not inherit the descriptors from `first` on.
 int weft_close_on_exec(unsigned first);

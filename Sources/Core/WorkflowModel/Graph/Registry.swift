@@ -8,19 +8,25 @@ package struct GraphRegistration: Sendable, Codable, Hashable {
     package var name: Reference
     /// File name of the module, as `wordcount.py`.
     package var filename: String
-    /// The module's text.
+    /// The module's text; an application's program in base64.
     package var source: String
     /// Attribute that holds the graph, where the module has several.
     package var attribute: String?
     /// Digest of a ready Python environment (`POST /api/v1/environments`); absent: the server's plain interpreter.
     package var environment: String?
+    /// What is registered is a program with ranks of its own; absent: a module.
+    package var application: Application?
 
-    package init(name: Reference, filename: String, source: String, attribute: String? = nil, environment: String? = nil) {
+    package init(
+        name: Reference, filename: String, source: String, attribute: String? = nil, environment: String? = nil,
+        application: Application? = nil
+    ) {
         self.name = name
         self.filename = filename
         self.source = source
         self.attribute = attribute
         self.environment = environment
+        self.application = application
     }
 }
 
@@ -36,14 +42,15 @@ package struct RegisteredGraph: Sendable, Codable, Hashable {
     package var environment: String?
     package var attribute: String?
     package var filename: String
+    package var application: Application?
     /// Absent in lists.
     package var graph: WorkflowGraph?
-    /// The module's text. Absent in lists.
+    /// The module's text; an application's program in base64. Absent in lists.
     package var source: String?
 
     package init(
         reference: Reference, digest: String, owner: String, registeredAt: Date, documentation: String?, environment: String?,
-        attribute: String?, filename: String, graph: WorkflowGraph?, source: String?
+        attribute: String?, filename: String, application: Application? = nil, graph: WorkflowGraph?, source: String?
     ) {
         self.reference = reference
         self.digest = digest
@@ -53,12 +60,13 @@ package struct RegisteredGraph: Sendable, Codable, Hashable {
         self.environment = environment
         self.attribute = attribute
         self.filename = filename
+        self.application = application
         self.graph = graph
         self.source = source
     }
 
     private enum CodingKeys: String, CodingKey {
-        case reference, digest, owner, documentation, environment, attribute, filename, graph, source
+        case reference, digest, owner, documentation, environment, attribute, filename, application, graph, source
         case registeredAt = "registered_at"
     }
 }

@@ -35,6 +35,9 @@ extension WorkflowGraph {
         if elements.isEmpty { errors.append(.init("/elements", "the graph has no PE")) }
         if elements.count > Self.maximumElements { errors.append(.init("/elements", "more than \(Self.maximumElements) PEs")) }
         if edges.count > Self.maximumEdges { errors.append(.init("/edges", "more than \(Self.maximumEdges) edges")) }
+        if elements.count > 1, let index = elements.firstIndex(where: { $0.application != nil }) {
+            errors.append(.init("/elements/\(index)/application", "an application is the only element of its graph"))
+        }
         var byID: [String: ProcessElement] = [:]
         for (index, element) in elements.enumerated() {
             if byID.updateValue(element, forKey: element.id) != nil {

@@ -112,11 +112,21 @@ package struct ProcessElement: Sendable, Hashable, Codable {
     package var digest: String
     /// Source text of the class or function, when it can be had.
     package var source: String?
+    /// Whether the author says that calls change the instance in ways that matter to later ones; `nil`: he does not say.
+    package var stateful: Bool?
+    package var onError: FailurePolicy
+    /// Seconds that one datum may take.
+    package var timeLimit: Double?
+    /// Runs inside the rank instead of in Python.
+    package var native: NativeOperation?
+    /// A program with ranks of its own, the only element of its graph.
+    package var application: Application?
 
     package init(
         id: String, name: String, className: String? = nil, inputs: [InputPort] = [], outputs: [String] = [], processes: Int = 1,
         single: Bool = false, documentation: String? = nil, parameters: [String: JSONValue] = [:], digest: String = "",
-        source: String? = nil
+        source: String? = nil, stateful: Bool? = nil, onError: FailurePolicy = .fail, timeLimit: Double? = nil,
+        native: NativeOperation? = nil, application: Application? = nil
     ) {
         self.id = id
         self.name = name
@@ -129,11 +139,38 @@ package struct ProcessElement: Sendable, Hashable, Codable {
         self.parameters = parameters
         self.digest = digest
         self.source = source
+        self.stateful = stateful
+        self.onError = onError
+        self.timeLimit = timeLimit
+        self.native = native
+        self.application = application
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, name, inputs, outputs, processes, single, documentation, parameters, digest, source
+        case id, name, inputs, outputs, processes, single, documentation, parameters, digest, source, stateful, native, application
         case className = "class_name"
+        case onError = "on_error"
+        case timeLimit = "time_limit"
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(String.self, forKey: .id)
+        name = try container.decode(String.self, forKey: .name)
+        className = try container.decode(String.self, forKey: .className)
+        inputs = try container.decode([InputPort].self, forKey: .inputs)
+        outputs = try container.decode([String].self, forKey: .outputs)
+        processes = try container.decode(Int.self, forKey: .processes)
+        single = try container.decode(Bool.self, forKey: .single)
+        documentation = try container.decodeIfPresent(String.self, forKey: .documentation)
+        parameters = try container.decode([String: JSONValue].self, forKey: .parameters)
+        digest = try container.decode(String.self, forKey: .digest)
+        source = try container.decodeIfPresent(String.self, forKey: .source)
+        stateful = try container.decodeIfPresent(Bool.self, forKey: .stateful)
+        onError = try container.decodeIfPresent(FailurePolicy.self, forKey: .onError) ?? .fail
+        timeLimit = try container.decodeIfPresent(Double.self, forKey: .timeLimit)
+        native = try container.decodeIfPresent(NativeOperation.self, forKey: .native)
+        application = try container.decodeIfPresent(Application.self, forKey: .application)
     }
 }
 

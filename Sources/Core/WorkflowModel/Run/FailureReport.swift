@@ -21,6 +21,8 @@ package struct FailureReport: Sendable, Codable, Hashable {
         case storage
         /// The launcher (mpirun) failed or vanished.
         case launcher
+        /// One datum, or the run, took longer than its time limit.
+        case timeLimit = "time_limit"
         /// A message or file broke the protocol between Weft's own parts.
         case protocolViolation = "protocol"
     }

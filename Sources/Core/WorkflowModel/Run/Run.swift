@@ -51,9 +51,13 @@ package struct RunRequest: Sendable, Codable, Hashable {
     package var graph: Reference
     /// Items for each source; absent: one empty item for each.
     package var inputs: RunInputs?
+    /// For the program of an application.
+    package var arguments: [String]?
     /// MPI ranks, 1 or more; absent: 1.
     package var ranks: Int?
     package var layout: Layout?
+    /// What the PEs were seen to cost, as `weft try --profile` writes it; absent: instances do not depend on the ranks.
+    package var costs: Costs?
     /// MiB for each rank; absent: the server's default.
     package var memoryPerRank: Int?
     /// A name for people; need not be unique.
@@ -62,20 +66,23 @@ package struct RunRequest: Sendable, Codable, Hashable {
     package var dryRun: Bool?
 
     package init(
-        graph: Reference, inputs: RunInputs? = nil, ranks: Int? = nil, layout: Layout? = nil, memoryPerRank: Int? = nil,
-        name: String? = nil, dryRun: Bool? = nil
+        graph: Reference, inputs: RunInputs? = nil, arguments: [String]? = nil, ranks: Int? = nil, layout: Layout? = nil,
+        costs: Costs? = nil,
+        memoryPerRank: Int? = nil, name: String? = nil, dryRun: Bool? = nil
     ) {
         self.graph = graph
         self.inputs = inputs
+        self.arguments = arguments
         self.ranks = ranks
         self.layout = layout
+        self.costs = costs
         self.memoryPerRank = memoryPerRank
         self.name = name
         self.dryRun = dryRun
     }
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case graph, inputs, ranks, layout, name
+        case graph, inputs, arguments, ranks, layout, costs, name
         case memoryPerRank = "memory_per_rank"
         case dryRun = "dry_run"
     }
@@ -92,10 +99,12 @@ package struct Attempt: Sendable, Codable, Hashable {
     package var failure: FailureReport?
     /// Folder on the server's (or the cluster's shared) file system.
     package var folder: String?
+    /// It goes on where the attempt before it had come to; `nil`: it processes the whole input.
+    package var resumed: Resumption?
 
     package init(
         number: Int, state: RunState, queuedAt: Date, startedAt: Date? = nil, endedAt: Date? = nil, failure: FailureReport? = nil,
-        folder: String? = nil
+        folder: String? = nil, resumed: Resumption? = nil
     ) {
         self.number = number
         self.state = state
@@ -104,10 +113,11 @@ package struct Attempt: Sendable, Codable, Hashable {
         self.endedAt = endedAt
         self.failure = failure
         self.folder = folder
+        self.resumed = resumed
     }
 
     private enum CodingKeys: String, CodingKey {
-        case number, state, failure, folder
+        case number, state, failure, folder, resumed
         case queuedAt = "queued_at"
         case startedAt = "started_at"
         case endedAt = "ended_at"
@@ -140,6 +150,8 @@ package struct Run: Sendable, Codable, Hashable {
     package var pending: Pending?
     /// Oldest first.
     package var attempts: [Attempt]
+    /// Data that the latest attempt, and those that it resumes, gave up because their calls failed.
+    package var skipped: Int64
     /// Inputs by element id. Absent in lists.
     package var inputs: [String: SourceInput]?
     /// Absent in lists.
@@ -147,7 +159,7 @@ package struct Run: Sendable, Codable, Hashable {
 
     package init(
         id: RunID, name: String?, graph: Reference, state: RunState, owner: String, resources: ResourceRequest, submittedAt: Date,
-        pending: Pending? = nil, attempts: [Attempt], inputs: [String: SourceInput]? = nil, plan: Plan? = nil
+        pending: Pending? = nil, attempts: [Attempt], skipped: Int64 = 0, inputs: [String: SourceInput]? = nil, plan: Plan? = nil
     ) {
         self.id = id
         self.name = name
@@ -158,6 +170,7 @@ package struct Run: Sendable, Codable, Hashable {
         self.submittedAt = submittedAt
         self.pending = pending
         self.attempts = attempts
+        self.skipped = skipped
         self.inputs = inputs
         self.plan = plan
     }
@@ -167,7 +180,7 @@ package struct Run: Sendable, Codable, Hashable {
     package var failure: FailureReport? { attempts.last?.failure }
 
     private enum CodingKeys: String, CodingKey {
-        case id, name, graph, state, owner, resources, pending, attempts, inputs, plan
+        case id, name, graph, state, owner, resources, pending, attempts, skipped, inputs, plan
         case submittedAt = "submitted_at"
     }
 }

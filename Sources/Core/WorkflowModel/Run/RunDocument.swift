@@ -3,7 +3,7 @@
 /// Everything the ranks of one attempt need, as `run.json` in the attempt's folder. Written by the server before the launch,
 /// read by `weft-rank` and by the Python workers; nothing else reaches a compute node.
 package struct RunDocument: Sendable, Codable {
-    package static let formatVersion = 1
+    package static let formatVersion = 2
 
     package var format: Int
     package var run: RunID
@@ -12,16 +12,23 @@ package struct RunDocument: Sendable, Codable {
     package var plan: Plan
     /// Inputs by element id, complete: one entry for each source.
     package var inputs: [String: SourceInput]
+    /// Of an attempt that resumes earlier ones: the items, by element id, that it processes, under the numbers that they have in
+    /// the input. `nil`: all.
+    package var replayed: [String: [ItemRange]]?
     /// Path of the Python interpreter on the compute node.
     package var interpreter: String
     /// File name of the workflow's module inside the folder's `module/`.
     package var module: String
     /// Attribute of the module that holds the graph; `nil` when the module has one graph only.
     package var attribute: String?
+    package var capture: Capture
+    /// Seconds that the ranks may take.
+    package var timeLimit: Double?
 
     package init(
-        run: RunID, attempt: Int, graph: WorkflowGraph, plan: Plan, inputs: [String: SourceInput], interpreter: String,
-        module: String, attribute: String?
+        run: RunID, attempt: Int, graph: WorkflowGraph, plan: Plan, inputs: [String: SourceInput],
+        replayed: [String: [ItemRange]]? = nil, interpreter: String, module: String, attribute: String?, capture: Capture = .full,
+        timeLimit: Double? = nil
     ) {
         format = Self.formatVersion
         self.run = run
@@ -29,10 +36,31 @@ package struct RunDocument: Sendable, Codable {
         self.graph = graph
         self.plan = plan
         self.inputs = inputs
+        self.replayed = replayed
         self.interpreter = interpreter
         self.module = module
         self.attribute = attribute
+        self.capture = capture
+        self.timeLimit = timeLimit
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case format, run, attempt, graph, plan, inputs, replayed, interpreter, module, attribute, capture
+        case timeLimit = "time_limit"
+    }
+
+    /// Numbers of the items that the source is to process, in order.
+    package func items(ofSource element: String) -> [Range<Int>] {
+        inputs.items(ofSource: element, replayed: replayed)
+    }
+}
+
+/// What of a run's provenance is recorded.
+package enum Capture: String, Sendable, Codable, CaseIterable {
+    /// Every invocation and datum, and what was derived from what.
+    case full
+    /// Results, profiles, logs and failures only.
+    case off
 }
 
 /// Where things are in an attempt's folder. Paths only; nothing here touches a disk.
@@ -55,6 +83,8 @@ package struct RunFolder: Sendable, Hashable {
     package func log(rank: Int) -> String { ranks + "/rank-\(rank).log" }
     /// A ``FailureReport`` in JSON, padded with spaces: the file is allocated at start, so that a full disk can be reported.
     package func failure(rank: Int) -> String { ranks + "/rank-\(rank).failure" }
+    /// Of an application: is there once its program has ended well on the rank, and all of that is recorded.
+    package func done(rank: Int) -> String { ranks + "/rank-\(rank).done" }
     /// The backend's own files: script, process id, exit status, output.
     package var launcher: String { path + "/launcher" }
 }

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import WorkflowModel
+
+/// What a native worker tells its rank beside the stream.
+package enum NativeNote: Sendable {
+    case started
+    case ready
+    /// Complete records for the segment.
+    case records([UInt8])
+    case line(instance: Int?, stream: LogLine.Stream, text: String)
+    /// It has failed and does nothing more. Rank and node are for the rank to fill in.
+    case failed(FailureReport)
+    case ended
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Provenance
+import Scheduling
+import Storage
+package import WorkflowModel
+
+extension ExecutionService {
+    /// Queues another attempt of a run that failed or was cancelled, which processes only what no attempt has processed to its end.
+    package func resume(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
+        let before = try await run(id, for: principal)
+        try FirstComeFirstServed.checkFits(before.resources, capacity: supervisor.capacity)
+        _ = try await resume(before, dryRun: false)
+        supervisor.nudge()
+        return try await run(id, for: principal)
+    }
+
+    /// The items that ``resume(_:by:)`` would have processed, and why.
+    package func planResume(_ id: RunID, by principal: Principal) async throws(Problem) -> ResumePlan {
+        try await resume(try await run(id, for: principal), dryRun: true)
+    }
+
+    private func resume(_ run: Run, dryRun: Bool) async throws(Problem) -> ResumePlan {
+        let outcome = try await stored {
+            if run.state.isFinal { try await readRecords(of: run) }
+            return try await storage.resume(run.id, at: Date(), dryRun: dryRun)
+        }
+        switch outcome {
+        case .resumed(let plan): return plan
+        case .notRetriable(let state):
+            throw Problem(.conflict, "\(run.id) is \(state.rawValue); only a run that failed or was cancelled can be resumed.")
+        case .refused(let attempt, let obstacles):
+            let elements = obstacles.map(\.element).joined(separator: ", ")
+            throw Problem(
+                .conflict,
+                "\(run.id) cannot be resumed: what \(elements) kept in memory was lost with attempt \(attempt), for Weft takes no snapshots "
+                    + "of it. `weft run retry \(run.id)` processes all items again. For later runs, declare stateful = False in a PE whose "
+                    + "calls do not depend on each other, and register the graph again.",
+                errors: obstacles.map { .init($0.element, $0.detail) })
+        }
+    }
+
+    /// Reads what the ranks of the latest attempt left behind to its end, or as far as it is sound: what is not known to have been
+    /// processed is processed again, and the results of it must not come in later.
+    private func readRecords(of run: Run) async throws {
+        guard let attempt = run.attempts.last, let path = attempt.folder, let ranks = run.plan?.ranks else { return }
+        let offsets = try await storage.segmentOffsets(run.id, attempt: attempt.number)
+        for rank in 0..<ranks {
+            let position = offsets[rank]
+            var tail = SegmentTail(
+                run: run.id, attempt: attempt.number, rank: rank, path: RunFolder(path: path).segment(rank: rank),
+                offset: position?.offset ?? 0, ended: position?.ended ?? false)
+            do {
+                while try await tail.advance(into: storage) {}
+            } catch is SegmentError {
+                continue
+            }
+        }
+    }
+}

@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PE instances of a stage, their outputs and inputs, and what is counted of them until the recorder takes it."""
+
+import collections
+import functools
+
+from weft import elements, records, values
+from weft.chunks import ATOMS
+from weft.profile import Timing
+
+FLUSH_BYTES = 64 * 1024
+FLUSH_DATA = 1024
+_SIZED = frozenset((str, bytes))
+
+
+class Ids:
+    """The ids of data in the order in which their reader processes them, as runs."""
+
+    __slots__ = ("_runs",)
+
+    def __init__(self):
+        self._runs = collections.deque()
+
+    def add(self, run):
+        runs = self._runs
+        if runs and type(run) is range and type(runs[-1]) is range:
+            last = runs[-1]
+            if last.stop == run.start and last.step == run.step == 1:
+                runs[-1] = range(last.start, run.stop)
+                return
+        runs.append(run)
+
+    def take(self, count):
+        taken, runs = [], self._runs
+        while count:
+            run = runs[0]
+            if len(run) <= count:
+                taken.append(runs.popleft())
+            else:
+                taken.append(run[:count])
+                runs[0] = run[count:]
+            count -= len(taken[-1])
+        return taken
+
+    def at(self, offset):
+        for run in self._runs:
+            if offset < len(run):
+                return run[offset]
+            offset -= len(run)
+        return records.NO_ID
+
+
+class Feed:
+    """An input port as one edge, or the run's input, feeds it."""
+
+    def __init__(self, host, port, index, number):
+        self.host = host
+        #: Name of the port, and its index; of the run's input None and the index where an item names one port.
+        self.port = port
+        self.index = index
+        self.number = number
+        self.ids = Ids()
+        #: Whose data these are, where that is in this stage.
+        self.writer = None
+        #: Has a datum processed.
+        self.enter = None
+
+    def open(self):
+        self.enter = self.host.run if len(self.host.feeds) == 1 else self._enter
+
+    def _enter(self, value):
+        self.host.log.append(self.number)
+        self.host.run(self.wrap(value))
+
+    def wrap(self, value):
+        """What the host's chain takes: where several ports are fed, the datum with its port."""
+        return {self.port: value} if self.host.is_generic and self.host.argument == "x" and self.port is not None else value
+
+
+class Port:
+    """An output: where its data go, and how many there were."""
+
+    def __init__(self, host, name, index):
+        self.host = host
+        self.name = name
+        self.index = index
+        #: An edge of the graph begins here; otherwise its data are results of the run.
+        self.read = False
+        #: Inputs in this stage.
+        self.feeds = []
+        #: Edges that leave the stage: indexes.
+        self.edges = []
+        #: Takes a datum that nobody else may change.
+        self.emit = None
+        #: How many data there were so far.
+        self.written = None
+        self.count = 0
+        #: Data that leave and wait for their ids, and their bytes; results in JSON likewise.
+        self.values = []
+        self.gathered = 0
+        self.results = []
+        #: Data that have ids; ids that no record tells of yet.
+        self.assigned = 0
+        self.unrecorded = []
+        #: For an output that is not the main one: the calls that wrote its data.
+        self.writers = []
+        #: Bytes of data that left: by all edges; by the first one, without a record; whether there were some in this flush.
+        self.bytes_out = self.bytes = 0
+        self.has_left = False
+        self.sampled_bytes = 0
+        self.samples = 0
+
+    def sample(self, value):
+        self.samples += 1
+        self.sampled_bytes += values.estimated_size(value)
+
+    def left(self, sizes):
+        """The data of each edge have taken so many bytes."""
+        sizes = [sizes.get(edge, 0) for edge in self.edges]
+        self.has_left = any(sizes)
+        self.bytes_out += sum(sizes)
+        self.bytes += sizes[0]
+
+    def take_size(self, count):
+        """Bytes of the next data to be recorded."""
+        if self.edges:
+            size, self.bytes = self.bytes, 0
+            return size
+        return self.sampled_bytes * count // self.samples if self.samples else 0
+
+    def open(self, stage):
+        """Puts `emit` and `written` in place, once its readers have theirs."""
+        self.stage = stage
+        feeds = self.feeds
+        if len(feeds) == 1 and not self.edges and len(feeds[0].host.feeds) == 1:
+            self.emit = feeds[0].host.run
+            self.written = feeds[0].host.calls
+            return
+        self.written = self._written
+        self._gather = self._gatherer() if self.edges else self._count_one
+        if not self.read:
+            self.emit = self._keep_result
+        else:
+            self.emit = self._spread if feeds else self._gather
+
+    def _written(self):
+        return self.count + len(self.values)
+
+    def _count_one(self, value):
+        self.count += 1
+
+    def _gatherer(self):
+        append, gathered, stage = self.values.append, self.values, self.stage
+
+        def gather(value):
+            kind = type(value)
+            if kind not in ATOMS:
+                self._put_now(value)
+                return
+            append(value)
+            if kind in _SIZED:
+                self.gathered += len(value)
+                if self.gathered >= FLUSH_BYTES:
+                    stage.urge()
+            if len(gathered) >= FLUSH_DATA:
+                stage.urge()
+
+        return gather
+
+    def _put_now(self, value):
+        """Something that the PE may change later: it leaves as it is now."""
+        recorder = self.stage.recorder
+        recorder.assign(self.host)
+        self.count += 1
+        recorder.assign(self.host)
+        recorder.put_now(self, value, self.host.next_datum - 1)
+
+    def _keep_result(self, value):
+        result = records.json_bytes(value)
+        self.count += 1
+        self.results.append(result)
+        self.gathered += len(result)
+        if self.gathered >= FLUSH_BYTES or len(self.results) >= FLUSH_DATA:
+            self.stage.urge()
+
+    def _spread(self, value):
+        """To several readers, or into a reader that has several writers; each gets its own copy."""
+        readers = self.feeds
+        if len(readers) == 1 or values.never_changes(value):
+            copies = [value] * len(readers)
+        else:
+            copies = [value, *[self.stage.copy(self, value) for _ in readers[1:]]]
+        self._gather(value)
+        for feed, copied in zip(readers, copies):
+            feed.enter(copied)
+
+
+class Host:
+    """One PE instance."""
+
+    def __init__(self, pe, element, instance):
+        self.pe = pe
+        self.element = element
+        self.id = element["id"]
+        self.instance = instance
+        self.inputs = {port["name"]: index for index, port in enumerate(element["inputs"])}
+        self.ports = {name: Port(self, name, index) for index, name in enumerate(element["outputs"])}
+        #: What feeds it; with several, which one each of the calls was fed by that are not recorded yet.
+        self.feeds = []
+        self.log = []
+        #: A source of which the run says only how often it is called.
+        self.is_given_nothing = False
+        self.timing = Timing()
+        self.next_datum = records.datum_base(instance)
+        #: Number of the first `process` invocation, and how many of them have records.
+        self.first_call = 0
+        self.recorded = 0
+        #: Calls without a datum on the main output, and calls that wrote, with the number of their data there.
+        self.dropped = []
+        self.wrote_in = []
+        #: Calls whose data on the main output have records, and the data so recorded of the call after them.
+        self.accounted = 0
+        self.told = 0
+        #: Calls that were skipped: they have records of their own.
+        self.skipped_calls = []
+        #: What the run of `preprocess` or `postprocess` is numbered, while it is on.
+        self.outside = None
+        #: What is written before the run begins, or by a call that may be repeated or skipped, waits here.
+        self.held = None
+        self.writes_slowly = False
+        self.limit = None
+        #: What `update_prov_state` remembered: name to datum id.
+        self.state = {}
+        self.blocked = 0
+        self.skipped = 0
+        self.retried = 0
+        #: Attributes that calls changed, where the PE does not declare its state.
+        self.changed = None
+        self.told_of_state = False
+
+    # What is called for each datum
+
+    def bind(self):
+        """Looks up what is called. Not earlier than `preprocess`, which may put other methods in place."""
+        pe = self.pe
+        process = None if "process" in vars(pe) or type(pe).write is not elements.GenericPE.write else type(pe).process
+        source = not self.feeds or self.feeds[0].port is None
+        self.is_generic = self.drops_result = self.is_function = False
+        self.argument = "x"
+        main = None
+        if process is elements.IterativePE.process and (source or self._reads("input")):
+            self.function, main = pe._process, pe.OUTPUT_NAME
+            if type(pe)._process is elements.SimpleFunctionPE._process and "_process" not in vars(pe) and pe.compute_fn:
+                self.function = functools.partial(pe.compute_fn, **pe.params) if pe.params else pe.compute_fn
+                self.is_function = True
+            if source:
+                self.argument = "x['input']"
+        elif process is elements.ProducerPE.process:
+            self.function, main = pe._process, pe.OUTPUT_NAME
+            if not elements._takes_item(type(pe)._process):
+                self.argument = ""
+        elif process is elements.ConsumerPE.process and (source or self._reads("input")):
+            self.function, self.drops_result = pe._process, True
+            if source:
+                self.argument = "x['input']"
+        else:
+            self.function, self.is_generic = pe.process, True
+            if not source and len({feed.port for feed in self.feeds}) == 1:
+                self.argument = f"{{{self.feeds[0].port!r}: x}}"
+        #: Each usual call returns a datum for the main output.
+        self.returns_data = main is not None and main in self.ports
+        if main is not None and not self.returns_data:  # Its output has another name: `write` will say so.
+            self.function, self.is_generic = pe.process, True
+            self.argument = "x" if source else "{'input': x}"
+        #: The output whose data are only counted.
+        self.main = self.ports[main] if self.returns_data else next(iter(self.ports.values())) if len(self.ports) == 1 else None
+        if self.returns_data:
+            self.timing.port = self.main
+        self.hands_over = self.main is not None and bool(self.main.feeds)
+
+    def _reads(self, port):
+        return all(feed.port == port for feed in self.feeds)
+
+    def next_in_chain(self):
+        """The PE that each usual result goes straight on to."""
+        if not self.returns_data or len(self.main.feeds) != 1 or self.main.edges:
+            return None
+        reader = self.main.feeds[0].host
+        return reader if len(reader.feeds) == 1 else None
+
+    def calls(self):
+        """How many calls of `process` have begun."""
+        return self.chain.counts()[self.position]
+
+    def call_now(self):
+        """Number of the running call, or of the last one."""
+        return self.calls() - 1
+
+    def counts(self, first, end):
+        """How many data on the main output each of the calls has written, all of which have returned."""
+        counts = [1 if self.returns_data else 0] * (end - first)
+        for call in self.dropped:
+            counts[call - first] = 0
+        for call, count in self.wrote_in:
+            counts[call - first] = count
+        return counts
+
+    def profile(self):
+        timing = self.timing
+        calls, timed, spent = self.calls(), timing.calls + timing.recent_calls, timing.total + timing.recent
+        profile = {
+            "calls": calls,
+            "items_in": calls,
+            "items_out": sum(port.assigned for port in self.ports.values()),
+            "bytes_out": sum(port.bytes_out for port in self.ports.values()),
+            "busy_ns": spent if timed >= calls else spent * calls // max(timed, 1),
+            "blocked_ns": self.blocked,
+            "sampled": timed,
+            "p50_ns": timing.percentile(0.5),
+            "p95_ns": timing.percentile(0.95),
+            "skipped": self.skipped,
+            "retried": self.retried,
+        }
+        if self.changed is not None:
+            profile["changed"] = sorted(self.changed)
+        return profile
+
+    # Called by the chain
+
+    def drop(self, call):
+        self.dropped.append(call)
+
+    def wrote(self, call, count):
+        self.wrote_in.append((call, count))
+
+    def result(self, value):
+        """A result of a call that wrote, or one that names its ports."""
+        if not self.is_generic:
+            if self.is_function and type(value) is dict and "_d4p_prov" in value:
+                self.pe.write(self.main.name, value["_d4p_data"], **value["_d4p_prov"])
+            else:
+                self._emit(self.main, value, False)
+            return
+        if not isinstance(value, dict):
+            raise TypeError(f"process() returned a {type(value).__name__}: return a dictionary of output port and datum, or None")
+        overridden = type(self.pe).write is not elements.GenericPE.write
+        for name, data in value.items():
+            if overridden:
+                self.pe.write(name, data)
+            else:
+                self._emit(self._port(name), data, False)
+
+    def sampled(self, data, deliver, mask):
+        """A write whose time stands for those of the next ones."""
+        self.main.sample(data)
+        timing = self.timing
+        start = timing.enter()
+        deliver(data)
+        timing.leave(start, mask + 1)
+
+    def write_slowly(self, name, data, details, private):
+        """`write`, but for the second and further plain data of a call."""
+        port = self._port(name)
+        if self.held is not None:
+            self.held.append((name, data if private else values.owned(data, False), details))
+            return
+        if self.outside is None:
+            self.start()
+        timing, limit = self.timing, self.limit
+        start, left = timing.enter(), limit and limit.pause()
+        if details:
+            self.stage.recorder.describe(self, details)
+        self._emit(port, data, private)
+        timing.leave(start, 1)
+        self.stage.look()
+        if limit:
+            limit.resume(left)
+
+    def write_held(self, held):
+        for name, data, details in held:
+            self.write_slowly(name, data, details, True)
+
+    def _port(self, name):
+        port = self.ports.get(name)
+        if port is None:
+            known = ", ".join(map(repr, self.ports)) or "none"
+            raise KeyError(f"Can't write data: Unknown output connection '{name}' of {self.id}; its outputs are: {known}")
+        return port
+
+    def _emit(self, port, data, private):
+        port.sample(data)
+        if port is not self.main and self.outside is None:
+            port.writers.append(self.call_now())
+        if type(data) not in values.PLAIN and port.feeds:
+            data = values.owned(data, private)
+        port.emit(data)
+
+    def remember(self, name=None, data=None, *_, **__):
+        """`update_prov_state`."""
+        if self.outside is None:
+            self.state[name] = self.stage.recorder.input_now(self)
