@@ -96,6 +96,15 @@ struct NativeHostTests {
         #expect(retried.profiles[1]?.retried == 3)
     }
 
+    @Test func aDatumThatTakesTooLongFails() throws {
+        let folder = try Folder()
+        let graph = Graph.chain([Graph.element("Split0", "split", timeLimit: 1e-9)])
+        let failure = try Outcome.of(Graph.document(graph, stages: [([0], 1)], inputs: ["Split0": .items([["input": "a"]])]), in: folder)
+            .failure
+        #expect(failure?.cause == .timeLimit)
+        #expect(failure?.message.contains("longer than its time limit") == true)
+    }
+
     @Test func aLongReadHoldsNobodyUp() throws {
         let folder = try Folder()
         try folder.write(String(repeating: "some words\n", count: 300_000), to: "long.txt")

@@ -30,7 +30,10 @@ def changed(value, by):
         return value
     return value + by if isinstance(value, int) else value
 
+def poke(): pass
+
 def weight(value):
+    poke()
     return sum(map(weight, value)) if isinstance(value, list) else value if isinstance(value, int) else 1
 
 class Source(ProducerPE):
@@ -320,6 +323,7 @@ def run(document, folder, worker, inbound, choose):
     channel = StillChannel(inbound)
     hosted = Worker(channel, str(folder), worker)
     graph = loader.load(os.path.join(folder, "module", "flow.py"))[2]
+    graph_pe = next(iter(graph.objToNode))
     begin = hosted._begin
 
     def begin_with_all_due():
@@ -331,6 +335,12 @@ def run(document, folder, worker, inbound, choose):
             if choose.random() < share:
                 recorder.flush()
 
+        def poke():
+            """The signal that comes while a PE computes for long."""
+            if choose.random() < share / 3:
+                hosted._interrupted(0, sys._getframe(1))
+
+        sys.modules[type(graph_pe).__module__].poke = poke
         if share:
             recorder.checkpoint = checkpoint
             due.append(True)

@@ -35,7 +35,7 @@ _RUN = """\
         nonlocal n{i}
         n{i} += 1
         if not n{i} & mask:
-            return timed{i}(x)
+            return {timed}
         try:
 {plain_steps}
         except BaseException as error:
@@ -110,7 +110,7 @@ _MEMBER = """\
         nonlocal p{i}
         p{i} = function
 
-    write_slowly{i}, sampled{i}, drop{i}, wrote{i} = hosts[{i}].write_slowly, hosts[{i}].sampled, hosts[{i}].drop, hosts[{i}].wrote
+    write_slowly{i}, drop{i}, wrote{i} = hosts[{i}].write_slowly, hosts[{i}].drop, hosts[{i}].wrote
     result{i}, begin{i}, took{i} = hosts[{i}].result, hosts[{i}].timing.begin, hosts[{i}].timing.took
 """
 
@@ -149,10 +149,7 @@ _WRITE = """\
     def write{i}(name, data, **details):
         if w{i} is not True or name != {port!r} or details:
             return write_slowly{i}(name, data, details, getrefcount(data) <= WRITTEN)
-        {hand_over}{count}if {counter} & mask:
-            {deliver}(data)
-        else:
-            sampled{i}(data, {deliver}, mask)
+        {hand_over}{deliver}(data)
         if due:
             checkpoint()
 """
@@ -234,16 +231,17 @@ def _source(hosts):
         if host.main is None or host.writes_slowly:
             parts.append(_WRITE_ANY.format(i=i))
         else:
-            counter, count, hand_over = f"n{i + 1}", "", _HAND_OVER if host.hands_over else ""
-            if i == last:
-                parts.append(f"    k{i} = 0\n")
-                counter, count = f"k{i}", f"nonlocal k{i}; k{i} += 1\n        "
+            hand_over = _HAND_OVER if host.hands_over else ""
             deliver = "emit" if i == last else f"run{i + 1}"
-            parts.append(_WRITE.format(i=i, port=host.main.name, counter=counter, count=count, hand_over=hand_over, deliver=deliver))
+            parts.append(_WRITE.format(i=i, port=host.main.name, hand_over=hand_over, deliver=deliver))
     for i in members:
-        plain = _steps(hosts, i, "return", False)
-        timed = _steps(hosts, i, "return", True)
-        parts.append(_RUN.format(i=i, plain_steps=_indented(plain, 12), timed_steps=_indented(timed, 12)))
+        plain, timed = (_indented(_steps(hosts, i, "return", clocked), 12) for clocked in (False, True))
+        # The time that a writer gives to its readers is told from the same data.
+        call = f"timed{i}(x)"
+        if hosts[i].fed_by is not None:
+            parts.append(f"    sampled{i} = hosts[{i}].fed_by.sampled\n")
+            call = f"sampled{i}(x, timed{i}, mask + 1)"
+        parts.append(_RUN.format(i=i, timed=call, plain_steps=plain, timed_steps=timed))
     parts.append(
         _BATCH.format(
             steps=_indented(("x = {}\n" if hosts[0].is_given_nothing else "") + _steps(hosts, 0, "continue", False), 16),

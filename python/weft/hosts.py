@@ -114,6 +114,14 @@ class Port:
         self.samples += 1
         self.sampled_bytes += values.estimated_size(value)
 
+    def sampled(self, value, deliver, stands_for):
+        """Delivers a datum; the time it takes stands for that of so many."""
+        self.sample(value)
+        timing = self.host.timing
+        start = timing.enter()
+        deliver(value)
+        timing.leave(start, stands_for)
+
     def left(self, sizes):
         """The data of each edge have taken so many bytes."""
         sizes = [sizes.get(edge, 0) for edge in self.edges]
@@ -177,6 +185,7 @@ class Port:
 
     def _keep_result(self, value):
         result = records.json_bytes(value)
+        self.sample(value)
         self.count += 1
         self.results.append(result)
         self.gathered += len(result)
@@ -191,8 +200,17 @@ class Port:
         else:
             copies = [value, *[self.stage.copy(self, value) for _ in readers[1:]]]
         self._gather(value)
+        self.sample(value)
+        timing = self.host.timing
+        start = timing.enter()
         for feed, copied in zip(readers, copies):
             feed.enter(copied)
+        timing.leave(start, 1)
+
+
+def _is_own(pe, method):
+    """Whether it is the class's, not put in place on the instance. Looking into `__dict__` would slow its attributes down for good."""
+    return getattr(getattr(pe, method), "__func__", None) is getattr(type(pe), method)
 
 
 class Host:
@@ -243,14 +261,14 @@ class Host:
     def bind(self):
         """Looks up what is called. Not earlier than `preprocess`, which may put other methods in place."""
         pe = self.pe
-        process = None if "process" in vars(pe) or type(pe).write is not elements.GenericPE.write else type(pe).process
+        process = None if not _is_own(pe, "process") or type(pe).write is not elements.GenericPE.write else type(pe).process
         source = not self.feeds or self.feeds[0].port is None
         self.is_generic = self.drops_result = self.is_function = False
         self.argument = "x"
         main = None
         if process is elements.IterativePE.process and (source or self._reads("input")):
             self.function, main = pe._process, pe.OUTPUT_NAME
-            if type(pe)._process is elements.SimpleFunctionPE._process and "_process" not in vars(pe) and pe.compute_fn:
+            if type(pe)._process is elements.SimpleFunctionPE._process and _is_own(pe, "_process") and pe.compute_fn:
                 self.function = functools.partial(pe.compute_fn, **pe.params) if pe.params else pe.compute_fn
                 self.is_function = True
             if source:
@@ -280,6 +298,12 @@ class Host:
 
     def _reads(self, port):
         return all(feed.port == port for feed in self.feeds)
+
+    @property
+    def fed_by(self):
+        """The output, in this stage, whose data all go to it, and that alone feeds it."""
+        writer = self.feeds[0].writer if len(self.feeds) == 1 else None
+        return writer if writer is not None and len(writer.feeds) == 1 and not writer.edges else None
 
     def next_in_chain(self):
         """The PE that each usual result goes straight on to."""
@@ -350,14 +374,6 @@ class Host:
             else:
                 self._emit(self._port(name), data, False)
 
-    def sampled(self, data, deliver, mask):
-        """A write whose time stands for those of the next ones."""
-        self.main.sample(data)
-        timing = self.timing
-        start = timing.enter()
-        deliver(data)
-        timing.leave(start, mask + 1)
-
     def write_slowly(self, name, data, details, private):
         """`write`, but for the second and further plain data of a call."""
         port = self._port(name)
@@ -366,12 +382,11 @@ class Host:
             return
         if self.outside is None:
             self.start()
-        timing, limit = self.timing, self.limit
-        start, left = timing.enter(), limit and limit.pause()
+        limit = self.limit
+        left = limit and limit.pause()
         if details:
             self.stage.recorder.describe(self, details)
         self._emit(port, data, private)
-        timing.leave(start, 1)
         self.stage.look()
         if limit:
             limit.resume(left)
@@ -388,7 +403,6 @@ class Host:
         return port
 
     def _emit(self, port, data, private):
-        port.sample(data)
         if port is not self.main and self.outside is None:
             port.writers.append(self.call_now())
         if type(data) not in values.PLAIN and port.feeds:

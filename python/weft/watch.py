@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds out whether calls change a PE that does not declare state: its attributes before and after some of its first calls."""
 
+import collections
+import gc
 import pickle
+import types
 
-from weft import values
+from weft import elements, values
 
 #: These calls are looked at; after the last one no more.
 CALLS = frozenset((1, 2, 3, 10, 100))
@@ -11,6 +14,7 @@ _LAST = max(CALLS)
 MAXIMUM_BYTES = 64 * 1024
 #: Put in place by the worker.
 _NOT_STATE = frozenset(("write", "_write", "update_prov_state", "rank", "_mpi_rank", "inputconnections", "outputconnections"))
+_CODE = frozenset((type, types.FunctionType, types.MethodType, types.BuiltinFunctionType))
 
 
 def watched(host, function, on_change):
@@ -28,7 +32,7 @@ def watched(host, function, on_change):
         try:
             return function(*datum)
         finally:
-            changed = _changes(before, _attributes(pe)) - host.changed
+            changed = _changes(pe, before) - host.changed
             if changed:
                 host.changed |= changed
                 on_change(host)
@@ -37,19 +41,44 @@ def watched(host, function, on_change):
 
 
 def _attributes(pe):
-    """Each attribute's value and, where it can change in place, its pickle."""
-    return {name: (value, _frozen(value)) for name, value in list(vars(pe).items()) if name not in _NOT_STATE}
+    """The values of the attributes, each with its pickle or, where it has none, its identity.
+
+    As the collector sees them: before Python 3.13 `vars` would slow the attributes down for good, and so would a pickle of the
+    PE, which its methods hold.
+    """
+    held = gc.get_referents(pe)
+    for value in held:
+        if type(value) is dict and value.get("inputconnections") is pe.inputconnections:  # It is slow already.
+            held = list(value.values())
+    return [(_frozen(value) or id(value), value) for value in held if type(value) not in _CODE]
 
 
-def _changes(before, after):
-    changed = before.keys() ^ after.keys()
-    for name in before.keys() & after.keys():
-        (old, old_pickle), (new, new_pickle) = before[name], after[name]
-        if old is new and old_pickle == new_pickle:
-            continue
-        if old_pickle is None or old_pickle != new_pickle:
-            changed.add(name)
-    return changed
+def _changes(pe, before):
+    """Names of the attributes that have other values than before."""
+    known = collections.Counter(key for key, _ in before)
+    changed = []
+    for key, value in _attributes(pe):
+        if known[key]:
+            known[key] -= 1
+        else:
+            changed.append(value)
+    if not changed:
+        return set()
+    named = {name for name in _names(type(pe)) if any(getattr(pe, name, None) is value for value in changed)}
+    named = named or {name for name, value in vars(pe).items() if any(value is other for other in changed)}
+    return named - _NOT_STATE
+
+
+def _names(kind):
+    """What the author's methods, but for the first one, call attributes."""
+    names = set()
+    for base in kind.__mro__:
+        if base.__module__ != elements.__name__:
+            for name, function in vars(base).items():
+                code = getattr(function, "__code__", None)
+                if code is not None and name != "__init__":
+                    names.update(code.co_names)
+    return {name for name in names if not hasattr(getattr(kind, name, None), "__get__")}
 
 
 def _frozen(value):

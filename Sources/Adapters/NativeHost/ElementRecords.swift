@@ -21,6 +21,7 @@ struct ElementRecords {
     /// Durations that the percentiles are told from.
     private var times: [Int64] = []
     private var timedDuration: Int64 = 0
+    private var chance: UInt64 = 0
 
     init(instance: Int, isCaptured: Bool) {
         self.instance = instance
@@ -53,8 +54,9 @@ struct ElementRecords {
         if times.count < Self.sampledTimes {
             times.append(duration)
         } else {
-            // Each sample has the same chance to stay.
-            let place = Int.random(in: 0..<Int(profile.sampled))
+            // Each sample has the same chance to stay. A linear congruence is random enough, and asks nothing of the system.
+            chance = chance &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let place = Int(chance >> 33) % Int(profile.sampled)
             if place < times.count { times[place] = duration }
         }
     }

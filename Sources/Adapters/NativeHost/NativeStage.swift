@@ -268,11 +268,16 @@ final class NativeStage {
 
     private func run(_ task: Task) throws(Failure) {
         outputs.removeAll()
+        let ran: Int
         switch task {
-        case .process(let element, let value, let id, let port): try process(element, value, id, port)
-        case .resume(let element): try resume(element)
+        case .process(let element, let value, let id, let port):
+            try process(element, value, id, port)
+            ran = element
+        case .resume(let element):
+            try resume(element)
+            ran = element
         }
-        if !elements.isEmpty, elements.contains(where: { $0.records.isLarge }) { flush() }
+        if elements[ran].records.isLarge { flush() }
     }
 
     private func process(_ element: Int, _ value: Value?, _ id: DatumID, _ port: Int?) throws(Failure) {

@@ -3,8 +3,8 @@
 import NativeElements
 import WorkflowModel
 
-/// One PE instance of a native stage.
-struct StageElement {
+/// One PE instance of a native stage. A class, since it is too large to be copied for each datum.
+final class StageElement {
     /// A call of `process` that has more to write.
     struct Call {
         var sequence: UInt64
@@ -47,12 +47,12 @@ struct StageElement {
         nextDatum = DatumID(instance: instance, sequence: 0).rawValue
     }
 
-    mutating func takeDatum() -> DatumID {
+    func takeDatum() -> DatumID {
         defer { nextDatum += 1 }
         return DatumID(rawValue: nextDatum)
     }
 
-    mutating func takeSequence() -> UInt64 {
+    func takeSequence() -> UInt64 {
         defer { nextSequence += 1 }
         return nextSequence
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Not for its own sake: where any file of the target loads Foundation, as YAML does, the members of `stat` count as Foundation's.
-import Foundation
+import CPosix
 import Glibc
 
 /// Small files that only their owner may read.
@@ -13,9 +12,9 @@ enum PrivateFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= maximumSize,
-            owner == nil || status.st_uid == owner
+        var status = weft_file_status()
+        guard weft_status_of_descriptor(descriptor, &status) == 0, status.kind == WEFT_FILE_REGULAR, status.size <= maximumSize,
+            owner == nil || status.user == owner
         else { return nil }
         return String(decoding: readBytes(of: descriptor, limit: maximumSize), as: UTF8.self)
     }
@@ -63,8 +62,8 @@ func systemFailure(_ sentence: String) -> CommandFailure {
 
 /// Makes the folder and those above it; one that is there already keeps its mode.
 func makeFolder(_ path: String, mode: mode_t = 0o755) throws(CommandFailure) {
-    var status = stat()
-    if stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR { return }
+    var status = weft_file_status()
+    if weft_status_of_path(path, &status) == 0 && status.kind == WEFT_FILE_FOLDER { return }
     if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try makeFolder(String(path[..<slash])) }
     guard mkdir(path, mode) == 0 || errno == EEXIST else { throw systemFailure("The folder '\(path)' cannot be made") }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Not for its own sake: where any file of the target loads Foundation, as YAML does, the members of `stat` count as Foundation's.
-import Foundation
+import CPosix
 import Glibc
 
 /// Files that users name on the command line.
@@ -20,8 +19,8 @@ enum TextFile {
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw systemFailure("'\(path)' cannot be read") }
         defer { close(descriptor) }
-        var status = stat()
-        if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+        var status = weft_file_status()
+        if weft_status_of_descriptor(descriptor, &status) == 0, status.kind == WEFT_FILE_FOLDER {
             throw CommandFailure("'\(path)' is a folder, not a file.")
         }
         let bytes = readBytes(of: descriptor, limit: maximumSize + 1)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CPosix
 import Glibc
 import Provenance
 import WorkflowModel
@@ -24,10 +25,10 @@ struct SegmentReader {
     mutating func next() throws -> [SegmentRecord] {
         if hasEnded { return [] }
         if file < 0 { file = open(path, O_RDONLY | O_CLOEXEC) }
-        var status = stat()
-        guard file >= 0, fstat(file, &status) == 0, Int64(status.st_size) > offset else { return [] }
+        var status = weft_file_status()
+        guard file >= 0, weft_status_of_descriptor(file, &status) == 0, status.size > offset else { return [] }
         for limit in [Self.chunk, Self.maximumChunk] {
-            let bytes = [UInt8](unsafeUninitializedCapacity: min(limit, Int(status.st_size) - Int(offset))) { buffer, count in
+            let bytes = [UInt8](unsafeUninitializedCapacity: min(limit, Int(status.size) - Int(offset))) { buffer, count in
                 count = max(0, pread(file, buffer.baseAddress, buffer.count, off_t(offset)))
             }
             let part = try decoder.decode(bytes, at: offset)

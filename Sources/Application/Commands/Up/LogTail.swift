@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CPosix
 import Glibc
 
 /// The end of a program's log, for a message that says why it failed.
@@ -16,8 +17,8 @@ enum LogTail {
     }
 
     static func size(of path: String) -> off_t {
-        var status = stat()
-        return stat(path, &status) == 0 ? status.st_size : 0
+        var status = weft_file_status()
+        return weft_status_of_path(path, &status) == 0 ? off_t(status.size) : 0
     }
 
     private static func read(_ path: String, after start: off_t) -> String? {

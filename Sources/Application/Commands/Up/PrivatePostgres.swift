@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CPosix
 import FoundationEssentials
 import Glibc
 import Subprocess
@@ -178,8 +179,8 @@ struct PrivatePostgres: Sendable {
         if let account {
             // The data folder itself is ours to open; those above it are not.
             let data = String(folder.prefix(upTo: folder.lastIndex(of: "/") ?? folder.startIndex))
-            var status = stat()
-            if stat(data, &status) == 0 { chmod(data, status.st_mode & 0o7777 | 0o011) }
+            var status = weft_file_status()
+            if weft_status_of_path(data, &status) == 0 { chmod(data, status.mode | 0o011) }
             if let closed = Self.closedParent(of: data, for: account) {
                 throw CommandFailure(
                     "Postgres runs as '\(account.name)', which may not pass '\(closed)'. Choose another data folder with --data, "
@@ -195,11 +196,11 @@ struct PrivatePostgres: Sendable {
         var current = ""
         for part in path.split(separator: "/") {
             current += "/" + part
-            var status = stat()
-            guard stat(current, &status) == 0 else { return current }
+            var status = weft_file_status()
+            guard weft_status_of_path(current, &status) == 0 else { return current }
             let bit: mode_t =
-                status.st_uid == account.userID ? 0o100 : status.st_gid == account.groupID ? 0o010 : 0o001
-            if status.st_mode & bit == 0 { return current }
+                status.user == account.userID ? 0o100 : status.group == account.groupID ? 0o010 : 0o001
+            if status.mode & bit == 0 { return current }
         }
         return nil
     }
@@ -208,13 +209,13 @@ struct PrivatePostgres: Sendable {
     private func makePrivateFolder(_ path: String) throws(CommandFailure) {
         let owner = account?.userID ?? geteuid()
         if mkdir(path, 0o700) != 0 && errno != EEXIST { throw systemFailure("The folder '\(path)' cannot be made") }
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_mode & 0o077 == 0,
-            status.st_uid == owner || status.st_uid == geteuid()
+        var status = weft_file_status()
+        guard weft_status_of_link(path, &status) == 0, status.kind == WEFT_FILE_FOLDER, status.mode & 0o077 == 0,
+            status.user == owner || status.user == geteuid()
         else {
             throw CommandFailure("'\(path)' must be a folder of mode 0700 that belongs to \(account?.name ?? "you"). Move it away.")
         }
-        if let account, status.st_uid != owner, lchown(path, account.userID, account.groupID) != 0 {
+        if let account, status.user != owner, lchown(path, account.userID, account.groupID) != 0 {
             throw systemFailure("'\(path)' cannot be given to '\(account.name)'")
         }
     }

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "LocalSocket.h"
+#include "FileStatus.h"
 #include "Pieces.h"
 #include "Terminal.h"
 

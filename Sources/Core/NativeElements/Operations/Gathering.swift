@@ -64,13 +64,13 @@ struct Sample: Operation {
         let datum = try value.required()
         switch form {
         case .share(let share):
-            if Double.random(in: 0..<1, using: &random) < share { outputs.write(datum) }
+            if random.unit() < share { outputs.write(datum) }
         case .size(let size):
             seen += 1
             if reservoir.count < size {
                 reservoir.append(datum)
             } else {
-                let place = UInt64.random(in: 0..<seen, using: &random)
+                let place = random.below(seen)
                 if place < UInt64(size) { reservoir[Int(place)] = datum }
             }
         }
@@ -87,7 +87,7 @@ struct Sample: Operation {
 }
 
 /// The generator of Steele, Lea and Flood: the same numbers from the same seed, everywhere.
-struct SplitMix64: RandomNumberGenerator {
+struct SplitMix64 {
     var state: UInt64
 
     mutating func next() -> UInt64 {
@@ -97,6 +97,12 @@ struct SplitMix64: RandomNumberGenerator {
         mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
         return mixed ^ mixed >> 31
     }
+
+    /// From 0 up to 1.
+    mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+    /// From 0 up to the bound.
+    mutating func below(_ bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
 }
 
 /// Puts so many data that follow each other into a list; a new window begins every `step` data.

@@ -4,6 +4,11 @@
 struct ReadCSV: LineOperation {
     enum Header { case first, none, names([Value]) }
 
+    private struct Field {
+        var text: String
+        var isQuoted: Bool
+    }
+
     let options: ReadingOptions
     let delimiter: UInt8
     let header: Header
@@ -48,11 +53,11 @@ struct ReadCSV: LineOperation {
 
     private func fields(
         of first: ArraySlice<UInt8>, _ reader: inout LineReader
-    ) throws(NativeError) -> [(text: String, isQuoted: Bool)] {
+    ) throws(NativeError) -> [Field] {
         let number = reader.number
         let quote = UInt8(ascii: "\"")
         var line = first
-        var fields: [(String, Bool)] = []
+        var fields: [Field] = []
         var index = line.startIndex
         while true {
             if index < line.endIndex, line[index] == quote {
@@ -84,10 +89,10 @@ struct ReadCSV: LineOperation {
                     throw NativeError(
                         "line \(reader.number) has more in a field after its closing '\"': double a '\"' that belongs to the field")
                 }
-                fields.append((try content[...].text("line \(number)"), true))
+                fields.append(Field(text: try content[...].text("line \(number)"), isQuoted: true))
             } else {
                 let end = line[index...].firstIndex(of: delimiter) ?? line.endIndex
-                fields.append((try line[index..<end].text("line \(number)"), false))
+                fields.append(Field(text: try line[index..<end].text("line \(number)"), isQuoted: false))
                 index = end
             }
             guard index < line.endIndex else { return fields }

@@ -102,7 +102,7 @@ extension Value: Hashable {
 
 extension String {
     /// Equal character code by character code; `==` takes different ways to write one character for the same.
-    func isSame(as other: String) -> Bool { self == other && utf8.elementsEqual(other.utf8) }
+    func isSame(as other: String) -> Bool { utf8.count == other.utf8.count && self == other && utf8.elementsEqual(other.utf8) }
 
     /// In the order of the characters' codes, as Python compares text.
     func precedes(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }

@@ -2,7 +2,10 @@
 
 /// Keys and values in the order of their insertion. A key's value can be replaced, which leaves it in its place.
 package struct ValueMap: Sendable {
-    package typealias Entry = (key: Value, value: Value)
+    package struct Entry: Sendable {
+        package var key: Value
+        package var value: Value
+    }
 
     /// Maps that are longer have an index; shorter ones are searched faster without.
     private static let indexedCount = 16
@@ -30,7 +33,7 @@ package struct ValueMap: Sendable {
         set {
             switch (position(of: key), newValue) {
             case (let position?, let value?): entries[position].value = value
-            case (nil, let value?): append((key, value))
+            case (nil, let value?): append(Entry(key: key, value: value))
             case (let position?, nil):
                 entries.remove(at: position)
                 if index != nil { reindex() }
