@@ -33,6 +33,7 @@ package enum PythonPackage {
         ("weft/hosts.py", PackageResources.hosts_py),
         ("weft/policy.py", PackageResources.policy_py),
         ("weft/printing.py", PackageResources.printing_py),
+        ("weft/ports.py", PackageResources.ports_py),
         ("weft/profile.py", PackageResources.profile_py),
         ("weft/recorder.py", PackageResources.recorder_py),
         ("weft/values.py", PackageResources.values_py),

@@ -41,7 +41,7 @@ struct ArgumentTests {
         "try", "try a.py b.py",
         "try a.py --profile b.csv", "try a.py -n 0", "try a.py -i 1 -d 1", "try a.py --time-limit 0", "run list --state asleep",
         "run list --limit -1", "up --port 70000", "up --slots 0", "nonsense", "graph draw a/b --format png",
-        "prov trace run_x --back --forward", "prov trace x --depth 0",
+        "run retry @latest --dry-run", "prov trace run_x --back --forward", "prov trace x --depth 0",
     ])
     func wrongUsageExitsWithTwo(words: String) {
         #expect(throws: (any Error).self) {

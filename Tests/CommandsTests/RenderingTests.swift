@@ -99,6 +99,37 @@ struct RenderingTests {
         #expect(RunRendering.ending(run, now: time) == "run \(run.id) \(text) in 2.0 s")
     }
 
+    @Test func aRunThatGoesOnWhereItBrokeOffSaysSo() {
+        let resumed = Run(
+            id: run, name: nil, graph: Reference(namespace: "demo", name: "x", version: "1"), state: .queued, owner: "me",
+            resources: ResourceRequest(ranks: 1, memoryPerRank: 1), submittedAt: time,
+            attempts: [
+                Attempt(number: 1, state: .failed, queuedAt: time),
+                Attempt(number: 2, state: .queued, queuedAt: time, resumed: Resumption(items: 37, of: 1000)),
+            ])
+        #expect(RunRendering.table([resumed], now: time).render().contains("  queued (resumed: 37 of 1000 items)  "))
+        let text = RunRendering.describe(resumed, now: time, terminal: Terminal(descriptor: -1, variables: [:]))
+        #expect(text.contains("2        queued  37 of 1000 items  "))
+    }
+
+    @Test func whatIsProcessedAgainIsShownWithItsReason() {
+        let parts = [
+            ResumePlan.Part(
+                source: "Read0", ranges: [ItemRange(first: 3, count: 1), ItemRange(first: 7, count: 40)],
+                reason: "Fit1 had not consumed 0.3"),
+            ResumePlan.Part(
+                source: "Scan2", ranges: (0..<40).map { ItemRange(first: 10 * $0, count: 2) }, reason: "Scan2 had not consumed in5.0"),
+        ]
+        let plan = ResumePlan(run: run, attempt: 1, of: 1000, parts: parts)
+        #expect(plan.replayed["Read0"] == parts[0].ranges && plan.resumption == Resumption(items: 121, of: 1000))
+        let lines = ResumeRendering.describe(plan).split(separator: "\n")
+        #expect(lines[1].hasPrefix("Read0   3, 7-46  ") && lines[1].hasSuffix("     41  Fit1 had not consumed 0.3"))
+        #expect(lines[2].contains("0-1, 10-11, 20-21, ") && lines[2].contains(", …     80  Scan2") && lines[2].count < 120)
+        #expect(lines[3] == "121 of 1000 items of \(run) were not processed to the end")
+        let nothing = ResumePlan(run: run, attempt: 2, of: 5, parts: [])
+        #expect(ResumeRendering.describe(nothing) == "0 of 5 items of \(run) were not processed to the end")
+    }
+
     @Test func whatEachElementDidIsSummedOverItsInstances() {
         let first = InstanceSummary(
             instance: 1, rank: 0, invocations: 10, skipped: 2, retried: 1, dataIn: 10, dataOut: 8, bytesOut: 800, busySeconds: 1,

@@ -15,6 +15,13 @@ import WorkflowModel
         }
     }
 
+    @Test func aRetryIsRead() throws {
+        let request = try BodyDecoder.decode(RetryRequest.self, from: #"{"resume":true,"dry_run":true}"#.utf8)
+        #expect(request == RetryRequest(resume: true, dryRun: true))
+        #expect(complaint(RetryRequest.self, #"{"resume":1}"#)?.errors.map(\.detail) == ["must be true or false"])
+        #expect(complaint(RetryRequest.self, #"{"resumes":true}"#)?.errors.map(\.pointer) == ["/resumes"])
+    }
+
     @Test func aWholeRequestIsRead() throws {
         let body = #"{"graph":"demo/wordcount@1","inputs":{"Read":[{"path":"a"}]},"ranks":4,"layout":"spread","dry_run":true}"#
         let request = try BodyDecoder.decode(RunRequest.self, from: body.utf8)

@@ -56,6 +56,40 @@ struct NativeHostTests {
         #expect(outcome.records.contains(.attributes(datum: DatumID(inputOf: 0, sequence: 1), json: #"{"value":{"input":"def"}}"#)))
     }
 
+    @Test func anAttemptThatResumesAnotherIsGivenSomeItemsUnderTheirNumbers() throws {
+        let folder = try Folder()
+        let graph = Graph.chain([Graph.element("Split0", "split"), Graph.element("Upper1", "map", ["expression": "upper(value)"])])
+        var document = Graph.document(
+            graph, stages: [([0, 1], 1)], inputs: ["Split0": .items((0..<9).map { ["input": .string("a\($0) b\($0)")] })])
+        document.replayed = ["Split0": [ItemRange(first: 2, count: 1), ItemRange(first: 5, count: 2)]]
+        let outcome = try Outcome.of(document, in: folder)
+        #expect(outcome.results == [2, 5, 6].flatMap { [#""A\#($0)""#, #""B\#($0)""#] })
+        let read = (0..<6).map { outcome.origins[DatumID(instance: 0, sequence: $0)] }
+        #expect(read == [2, 2, 5, 5, 6, 6].map { DatumID(inputOf: 0, sequence: $0) })
+        #expect(Set(outcome.origins.keys.filter(\.isRunInput).map(\.sequence)) == [2, 5, 6])
+        document.replayed = [:]
+        #expect(try Outcome.of(document, in: folder).results == [])
+    }
+
+    /// What a call wrote counts as lost where its own record is not there: it must not come after it.
+    @Test func whatACallWroteIsRecordedBeforeItsEnd() throws {
+        let folder = try Folder()
+        let graph = Graph.chain([Graph.element("Split0", "split"), Graph.element("Upper1", "map", ["expression": "upper(value)"])])
+        let items = (0..<20_000).map { JSONValue.object(["input": .string("a\($0) b")]) }
+        let outcome = try Outcome.of(Graph.document(graph, stages: [([0, 1], 1)], inputs: ["Split0": .items(items)]), in: folder)
+        var written: [Int: UInt64] = [:]
+        for record in outcome.records {
+            switch record {
+            case .data(let run) where run.origin != .runInput: written[run.first.instance, default: 0] += run.count
+            case .calls(let run):
+                let due = (run.first + run.count) * (run.instance == 0 ? 2 : 1)
+                #expect(written[run.instance, default: 0] >= due)
+            default: break
+            }
+        }
+        #expect(written == [0: 40_000, 1: 40_000])
+    }
+
     @Test func withoutCaptureOnlyResultsAndProfilesAreRecorded() throws {
         let folder = try Folder()
         let graph = Graph.chain([Graph.element("Split0", "split"), Graph.element("Count1", "count")])

@@ -240,6 +240,7 @@ private struct Records {
             $0.inputs[0].grouping = .all
             $0.stateful = false
         }
+        try await expect("is a program with ranks of its own, of which no items are known") { $0.application = .mpi }
         try await expect("keeps what it has read until the end", changed: nil) {
             $0.stateful = true
             $0.native = NativeOperation(operation: "count")

@@ -20,6 +20,29 @@ import WorkflowModel
         try roundTrip(RunInputs.byElement(["a": .count(2), "b": .items([["input": [1, 2.5, nil, true, "x"]]])]))
     }
 
+    @Test func rangesOfItemsHaveAShortForm() throws {
+        try roundTrip(["Read0": [ItemRange(first: 3, count: 2), ItemRange(first: 1 << 40, count: 1)]])
+        #expect(String(decoding: try WireJSON.encode([ItemRange(first: 3, count: 2)]), as: UTF8.self) == "[[3,2]]")
+        for wrong in ["[3]", "[-1,2]", "[1,-2]", "[9223372036854775807,1]", "3"] {
+            #expect(throws: DecodingError.self) { try WireJSON.decode(ItemRange.self, from: Array(wrong.utf8)) }
+        }
+        let inputs = ["A": SourceInput.count(5), "B": .items([[:]])]
+        #expect(inputs.items(ofSource: "A", replayed: nil) == [0..<5] && inputs.items(ofSource: "C", replayed: nil) == [])
+        #expect(inputs.items(ofSource: "A", replayed: ["A": [ItemRange(first: 1, count: 2)]]) == [1..<3])
+        #expect(inputs.items(ofSource: "B", replayed: [:]) == [])
+    }
+
+    @Test func partsOfAPlanToResumeAreJoined() {
+        let id = RunID(milliseconds: 0, random: [UInt8](repeating: 0, count: 10))
+        func part(_ source: String, _ ranges: (Int, Int)...) -> ResumePlan.Part {
+            ResumePlan.Part(source: source, ranges: ranges.map { ItemRange(first: $0.0, count: $0.1) }, reason: "")
+        }
+        let plan = ResumePlan(
+            run: id, attempt: 1, of: 100, parts: [part("A", (5, 2), (9, 1)), part("B", (0, 1)), part("A", (0, 5), (8, 1))])
+        #expect(plan.replayed == ["A": part("", (0, 7), (8, 2)).ranges, "B": part("", (0, 1)).ranges])
+        #expect(plan.items == 10)
+    }
+
     @Test func jsonKeepsIntegersExact() throws {
         try roundTrip(JSONValue.integer(.max))
         try roundTrip(JSONValue.array([.integer(.min), .number(0.1), .bool(false), .null]))

@@ -68,7 +68,8 @@ class Attempt:
                     {"stage": stage, "replica": replica, "rank": 0} for stage, c in enumerate(workers) for replica in range(c)
                 ],
             },
-            "inputs": {**sources, **(inputs or {})}, "capture": capture, "interpreter": sys.executable, "module": "flow.py", "attribute": attribute,
+            "inputs": {**sources, **(inputs or {})}, "capture": capture, "interpreter": sys.executable, "module": "flow.py",
+            "attribute": attribute,
         }  # fmt: skip
         self.write()
 

@@ -11,7 +11,7 @@ import random
 import sys
 
 import pytest
-from rank import DONE, FAILED, FINISH, GO, INPUT, NONE, Attempt, Frames, chunk
+from rank import DONE, FINISH, GO, INPUT, Attempt, Frames, chunk
 
 from weft import loader, records
 from weft import recorder as recording
@@ -266,7 +266,6 @@ def decode(frames, document, worker):
     own = document["plan"]["workers"][worker]
     elements = document["graph"]["elements"]
     names = {}
-    outside = {}
     by_instance = {}
     for index in document["plan"]["stages"][own["stage"]]["elements"]:
         by_instance[document["plan"]["first_instances"][index] + own["replica"]] = elements[index]
@@ -287,16 +286,14 @@ def decode(frames, document, worker):
         assert [r["sequence"] for r in every] == list(range(len(every))), "each invocation has one record"
         process = [r for r in every if r["kind"] == 0]
         lineage.calls[element["id"]] = [names.get(r["datum"], r["datum"]) for r in process]
-        inputs = [port["name"] for port in element["inputs"]]
-        outside.update({(instance, r["sequence"]): {1: "preprocess", 2: "postprocess"}[r["kind"]] for r in every if r["kind"]})
+        outside = {r["sequence"]: {1: "preprocess", 2: "postprocess"}[r["kind"]] for r in every if r["kind"]}
         first = process[0]["sequence"] if process else 0
         for port, name in enumerate(element["outputs"]):
             lineage.writers[element["id"], name] = [
-                outside.get((instance, record["invocation"]), record["invocation"] - first) for record in written[instance, port]
+                outside.get(record["invocation"], record["invocation"] - first) for record in written[instance, port]
             ]
         ids = sorted(record["id"] for port in range(len(element["outputs"])) for record in written[instance, port])
         assert ids == [(instance << 48) + n for n in range(len(ids))], "ids without gaps"
-        lineage.ports = inputs
     for datum, port, value in frames.results:
         lineage.values[names[datum][:2]].append((names[datum][2], value))
     for edge, datum, _, value in frames.outputs:

@@ -260,6 +260,8 @@ class Many(ProducerPE):
     def _process(self, inputs):
         for n in range(100000):
             self.write('output', n)
+            if n == 50000:
+                time.sleep(0.06)
 class Most(GenericPE):
     def __init__(self):
         GenericPE.__init__(self)
@@ -526,6 +528,7 @@ graph = chain(Endless(), Sink())
         assert 0 < written < 200, "about what the socket and 64 KiB hold"
         worker.read_until(frames, DONE)
         assert len(frames.outputs) == 2000
+        assert frames.profiles[0]["blocked_ns"] > 100_000_000 and frames.profiles[0]["bytes_out"] > 20_000_000
 
 
 def test_the_worker_reads_while_it_waits_to_write(attempt):

@@ -12,9 +12,8 @@ import time
 from weft import values
 from weft.failures import TimeLimitExceeded
 
-#: Seconds after a limit, for code that returns to the interpreter late, and then for code that holds it.
+#: Seconds after a limit that code outside of Python has to return. Code that does not even let other threads run has thrice that.
 GRACE = 1.0
-_REPEAT = 0.1
 
 
 def retries_of(policy):
@@ -37,11 +36,16 @@ def guarded(host, function, policy, limit, on_skip):
                 if limit is None:
                     result = function(*given)
                 else:
-                    with limit:
+                    limit.begin()
+                    try:
                         result = function(*given)
+                    finally:
+                        limit.end()
                 break
             except (Exception, TimeLimitExceeded) as error:
                 host.held = None
+                if limit is not None:  # It may have been `end` that was interrupted.
+                    limit.end()
                 if attempt < retries:
                     host.retried += 1
                 elif skips:
@@ -58,65 +62,49 @@ def guarded(host, function, policy, limit, on_skip):
 
 
 class Limit:
-    """The time that one datum may take, not counting what others do with what it writes."""
+    """The time that one datum may take, not counting what others do with what it writes.
+
+    Another thread looks at the clock (`check`) and has the main thread raise. An alarm ends the process where that cannot run.
+    """
 
     #: The one whose datum is being processed; one at a time, since the others wait for what they wrote.
     running = None
-    all = []
 
     def __init__(self, host, seconds):
         self.host = host
         self.seconds = seconds
         self.deadline = None
-        self.armed = 0.0
-        Limit.all.append(self)
+        # Prints where the code is, and then does what an alarm does.
+        faulthandler.register(signal.SIGALRM, file=sys.__stderr__, chain=True)
 
-    def __enter__(self):
-        self._begin(self.seconds)
+    def begin(self, seconds=None):
+        seconds = self.seconds if seconds is None else seconds
+        self.deadline = time.monotonic() + seconds
+        signal.setitimer(signal.ITIMER_REAL, seconds + 3 * GRACE)
+        Limit.running = self
 
-    def __exit__(self, *_):
-        self._end()
+    def end(self):
+        Limit.running = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def pause(self):
         """While the readers of a datum are called. What is left, for `resume`; None outside of a call."""
         if Limit.running is not self:
             return None
-        left = self.deadline - time.monotonic()
-        self._end()
-        return left
+        self.end()
+        return self.deadline - time.monotonic()
 
     def resume(self, left):
         if left is not None:
-            self._begin(max(left, 1e-6))
+            self.begin(left)
 
-    def _begin(self, seconds):
-        now = time.monotonic()
-        self.deadline = now + seconds
-        Limit.running = self
-        # Starts a thread: not for each of many short calls.
-        if now - self.armed > min(self.seconds, GRACE) / 2:
-            self.armed = now
-            faulthandler.dump_traceback_later(self.seconds + 3 * GRACE, exit=True, file=sys.__stderr__)
-        # Again and again: code may catch anything and go on.
-        signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT)
-
-    def _end(self):
-        Limit.running = None
-        signal.setitimer(signal.ITIMER_REAL, 0)
+    def overdue(self):
+        """Seconds since the limit; less than 0 before it."""
+        return time.monotonic() - self.deadline
 
 
-def watch_the_time():
-    """Has limits raise in the main thread."""
-
-    def expired(number, frame):
-        if Limit.running is not None:
-            raise TimeLimitExceeded
-
-    signal.signal(signal.SIGALRM, expired)
-
-
-def relax():
-    """While the worker waits for input nothing is under time."""
-    faulthandler.cancel_dump_traceback_later()
-    for limit in Limit.all:
-        limit.armed = 0.0
+def check():
+    """In the main thread, whenever a signal interrupts it."""
+    limit = Limit.running
+    if limit is not None and limit.overdue() >= 0:
+        raise TimeLimitExceeded

@@ -311,7 +311,7 @@ class Recorder:
     # Data
 
     def _take_data(self, port, finished, running, frame, results, now):
-        host, runs = port.host, port.unrecorded
+        runs = port.unrecorded
         port.unrecorded = []
         count = sum(map(len, runs))
         form, sequence, distances = _writers(port, count, finished, running)

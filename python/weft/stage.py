@@ -11,7 +11,8 @@ import time
 
 from weft import chains, elements, policy, records, values, watch
 from weft.failures import TimeLimitExceeded, text_of
-from weft.hosts import Feed, Host
+from weft.hosts import Host
+from weft.ports import Feed
 
 #: Lines about skipped data that an instance may log; then only their number, at its end.
 MAXIMUM_SKIP_LINES = 100
@@ -196,8 +197,8 @@ class Stage:
             host.told_of_state = True
             self.log(
                 host,
-                f"{host.id} changes its {', '.join(sorted(host.changed))} in process(), and each of its {self.replicas} instances has its own. "
-                "Say so by stateful = True, by a grouping of its input, or stateful = False where it does not matter.",
+                f"{host.id} changes its {', '.join(sorted(host.changed))} in process(), and each of its {self.replicas} instances has "
+                "its own. Say so by stateful = True, by a grouping of its input, or stateful = False where it does not matter.",
             )
 
     def log(self, host, line):

@@ -24,7 +24,8 @@ from weft.stage import Stage
 _FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 #: Modules of Weft's that run PEs' code as if it were theirs, rather than the stage's.
 _TRANSPARENT = frozenset(
-    _FOLDER + name for name in ("elements.py", "policy.py", "watch.py", "aggregates.py", "monitoring.py", "command.py", "provenance.py")
+    f"{_FOLDER}{name}.py"
+    for name in ("aggregates", "command", "elements", "monitoring", "policy", "provenance", "testing_elements", "utilities", "watch")
 )
 
 
@@ -51,7 +52,7 @@ class Worker:
         for host in stage.hosts:
             self._preprocess(host)
         stage.compile(self.recorder, self.checkpoint, self.fault, self.fail)
-        self._have_time_limits()
+        self._watch_the_time()
         channel.send_frame(records.READY)
         if stage.source is None:
             self._follow()
@@ -86,12 +87,10 @@ class Worker:
         # A datum's way through the stage is a nest of calls.
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 12 * len(stage.hosts)))
 
-    def _have_time_limits(self):
+    def _watch_the_time(self):
         self._main = threading.main_thread().ident
         signal.signal(signal.SIGURG, self._interrupted)
         signal.siginterrupt(signal.SIGURG, False)
-        if policy.Limit.all:
-            policy.watch_the_time()
         self.channel.on_due = self._time_passes
 
     def _wait_for(self, expected):
@@ -117,10 +116,7 @@ class Worker:
     def _follow(self):
         channel, recorder, entries, feed = self.channel, self.recorder, self.stage.entries, self.stage.feed
         arenas = arena.Arenas()
-        limited = bool(policy.Limit.all)
         while True:
-            if limited:
-                policy.relax()
             kind, body = channel.receive()
             if not recorder.open:
                 self._begin()
@@ -202,18 +198,19 @@ class Worker:
 
     def _time_passes(self):
         """In the thread that sends: what is encoded here already, the main thread has to send."""
-        limit = policy.Limit.running
-        if limit is not None and time.monotonic() > limit.deadline + policy.GRACE:
+        limit, due = policy.Limit.running, self.stage.due
+        overdue = -1 if limit is None else limit.overdue()
+        if overdue > policy.GRACE:
             self._out_of_time(limit)
-        due = self.stage.due
+        # It may not have come by since the last time: a PE computes for long.
+        if overdue >= 0 or due and self.recorder.open and self.recorder.waits():
+            signal.pthread_kill(self._main, signal.SIGURG)
         if not due:
             due.append(True)
-        elif self.recorder.open and self.recorder.waits():
-            # It has not come by: a PE computes for long.
-            signal.pthread_kill(self._main, signal.SIGURG)
 
     def _interrupted(self, number, frame):
         """In the main thread, somewhere: has what waits leave if that is in a PE's code, with all books in order."""
+        policy.check()
         innermost = frame
         while frame is not None and (
             not frame.f_code.co_filename.startswith(_FOLDER) or frame.f_code.co_filename in _TRANSPARENT

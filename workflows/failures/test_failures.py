@@ -64,7 +64,7 @@ def test_an_exception_names_pe_method_and_cause(graph, element, method, layout):
 
 @pytest.mark.parametrize(
     "graph, words",
-    [("exit_at_once", ["exited with status 9"]), ("segmentation_fault", ["SIGSEGV"]), ("closed_descriptors", ["file descriptors"])],
+    [("exit_at_once", ["exited with status 9"]), ("segmentation_fault", ["SIGSEGV"]), ("closed_descriptors", ["exited with status 1"])],
 )
 def test_a_worker_that_vanishes_is_named(graph, words):
     report = failure(graph)

@@ -31,7 +31,7 @@ package struct IncompleteItems: Sendable {
             }
             let part = ResumePlan.Part(source: element, ranges: ranges, reason: "")
             let datum = DatumID(rawValue: gaps[0].datum)
-            let what = part.items == 1 ? "\(datum)" : "what came of them, first \(datum)"
+            let what = part.items == 1 ? "\(datum)" : "\(datum.isRunInput ? "them" : "what came of them"), first \(datum)"
             return ResumePlan.Part(source: element, ranges: ranges, reason: "\(readers[reader]) had not consumed \(what)")
         }
     }

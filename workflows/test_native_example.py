@@ -84,7 +84,7 @@ graph.connect(Produce(), "output", native.count(), "input")
 """)
     command = [PROGRAMS / "weft", "try", "dates.py", "-o", "json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode != 0
     failure = json.loads(done.stdout)["failure"]
     assert failure["element"] == "count1"
     assert "a value of datetime.date: native PEs read plain data only" in failure["message"]
