@@ -131,7 +131,7 @@ import WorkflowModel
                         #expect(count == 1)
                     }
                     guard let stage = plan.stages.first(where: { $0.elements.dropFirst().contains(index) }) else { continue }
-                    #expect(layout == .fused && groupings.allSatisfy { $0 == .roundRobin })
+                    #expect(layout == .fused && (stage.workers == 1 || groupings.allSatisfy { $0 == .roundRobin }))
                     for edge in graph.edges where edge.to == element.id {
                         let from = try #require(graph.index(of: edge.from))
                         #expect(stage.elements.contains(from), "only the head of a stage reads from elsewhere")

@@ -352,7 +352,7 @@ def run(document, folder, worker, inbound, choose):
     return channel.frames
 
 
-@pytest.mark.parametrize("round", range(int(os.environ.get("WEFT_STAGE_ROUNDS", 150))))
+@pytest.mark.parametrize("round", range(int(os.environ.get("WEFT_STAGE_ROUNDS", 100))))
 def test_a_random_stage(round, tmp_path, quiet, monkeypatch):
     seed = int(os.environ.get("WEFT_STAGE_SEED", random.randrange(1 << 32)))
     print(f"WEFT_STAGE_SEED={seed}")

@@ -46,9 +46,11 @@ extension Storage {
                 uniqueKeysWithValues: attempts.map { (try $0.value("id", as: Int64.self), try $0.value("number", as: Int.self)) })
             let rows = try connection.query(
                 """
-                SELECT id, attempt, datum, port, value FROM run_result
-                WHERE attempt = ANY ($1) AND ($2::bigint IS NULL OR id > $2)
-                    AND ($4 OR NOT EXISTS (SELECT FROM superseded_result WHERE result = run_result.id))
+                SELECT result.* FROM unnest($1::bigint[]) AS wanted (attempt) CROSS JOIN LATERAL (
+                    SELECT id, attempt, datum, port, value FROM run_result
+                    WHERE attempt = wanted.attempt AND id > coalesce($2::bigint, 0)
+                        AND ($4 OR NOT EXISTS (SELECT FROM superseded_result WHERE result = run_result.id))
+                    ORDER BY id LIMIT $3) AS result
                 ORDER BY id LIMIT $3
                 """, [.ints(Array(numbers.keys)), .text(cursor?.keys[0]), .int(page.size + 1), .bool(attempt != nil)])
             return try Page(rows, size: page.size) { row in

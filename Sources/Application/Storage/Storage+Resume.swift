@@ -136,10 +136,15 @@ extension Connection {
 
     fileprivate func supersedeResults(of attempt: Int64, allBut kept: inout NumberSet) throws {
         var superseded: [Int64] = []
+        func store() throws {
+            try query("INSERT INTO superseded_result SELECT unnest($1::bigint[])", [.ints(superseded)])
+            superseded.removeAll()
+        }
         try stream("result", "SELECT id, datum FROM run_result WHERE attempt = \(attempt)") { row in
             if !kept.contains(try row.datumID("datum").rawValue) { superseded.append(try row.value("id")) }
+            if superseded.count == 10_000 { try store() }
         }
-        try query("INSERT INTO superseded_result SELECT unnest($1::bigint[])", [.ints(superseded)])
+        try store()
     }
 
     /// How many data were skipped by the attempts that the new one resumes, without those that it is given again.

@@ -20,7 +20,10 @@ struct Explanation {
     }
 
     private func fused(_ element: Int) -> String {
-        "\(id(element)) is fused with \(producers(element)): only round-robin edges join them"
+        let why =
+            topology.groupings[element].allSatisfy { $0 == .roundRobin }
+            ? "only round-robin edges join them" : "each has one instance, so that its grouping divides nothing"
+        return "\(id(element)) is fused with \(producers(element)): \(why)"
     }
 
     private func head(_ element: Int, _ segment: Segment?) -> String {

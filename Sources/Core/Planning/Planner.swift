@@ -6,7 +6,8 @@ package import WorkflowModel
 ///
 /// - Without costs, how many instances a PE has does not depend on the number of ranks, so neither do the results: as many as
 ///   its `numprocesses` asks for, one where it asks for none, one for a source.
-/// - PEs that only round-robin edges join, with equally many instances, form one stage: its workers hand data on by calls.
+/// - PEs that only round-robin edges join, with equally many instances, form one stage: its workers hand data on by calls. So
+///   do single instances whatever the grouping, which divides nothing among one.
 /// - With costs, PEs that keep no state, or whose data are grouped by key, get as many instances as the ranks allow, and
 ///   stages are parted where that lets the busiest rank do less (``Partition``).
 package enum Planner {
@@ -27,6 +28,8 @@ package enum Planner {
                 of: element, groupings: topology.groupings[index], cost: costs?.elements[element.id], isMeasured: costs != nil)
         }
         let groups = topology.groups(layout) {
+            costs == nil ? replications[$0].instances.fixed == 1 : replications[$0].instances.isSingle
+        } where: {
             costs != nil || replications[$0].instances.fixed == replications[$1].instances.fixed
         }
         let explanation = Explanation(topology: topology, replications: replications, layout: layout, groups: groups)
@@ -87,4 +90,13 @@ package enum Planner {
 extension Replication.Instances {
     /// The number without costs.
     var fixed: Int { if case .exactly(let count) = self { count } else { 1 } }
+
+    /// Costs do not change that.
+    var isSingle: Bool {
+        switch self {
+        case .one: true
+        case .exactly(let count): count == 1
+        case .any: false
+        }
+    }
 }

@@ -52,16 +52,20 @@ struct Topology {
 }
 
 extension Topology {
-    /// Elements that may share a worker, upstream before downstream, by the first of each: only round-robin edges join them,
-    /// only the first reads from elsewhere, and all or none are native.
-    /// - Parameter mayJoin: whether the first element may join the group that the second begins.
-    func groups(_ layout: Layout, where mayJoin: (Int, Int) -> Bool) -> [[Int]] {
+    /// Elements that may share a worker, upstream before downstream, by the first of each: only edges join them that are round
+    /// robin, or between single instances, where a grouping divides nothing; only the first reads from elsewhere, and all or
+    /// none are native.
+    /// - Parameters:
+    ///   - isSingle: whether the element has one instance, whatever the ranks.
+    ///   - mayJoin: whether the first element may join the group that the second begins.
+    func groups(_ layout: Layout, isSingle: (Int) -> Bool, where mayJoin: (Int, Int) -> Bool) -> [[Int]] {
         guard layout == .fused else { return order.map { [$0] } }
         var groups: [[Int]] = []
         var groupOf = [Int](repeating: -1, count: graph.elements.count)
         for element in order {
             let upstream = Set(producers(of: element).map { groupOf[$0] })
-            if upstream.count == 1, let group = upstream.first, groupings[element].allSatisfy({ $0 == .roundRobin }),
+            if upstream.count == 1, let group = upstream.first,
+                groupings[element].allSatisfy({ $0 == .roundRobin }) || isSingle(element) && groups[group].allSatisfy(isSingle),
                 isNative(element) == isNative(groups[group][0]), mayJoin(element, groups[group][0])
             {
                 groups[group].append(element)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Backends
 import Foundation
 import Provenance
 import Scheduling
@@ -23,7 +24,11 @@ extension ExecutionService {
 
     private func resume(_ run: Run, dryRun: Bool) async throws(Problem) -> ResumePlan {
         let outcome = try await stored {
-            if run.state.isFinal { try await readRecords(of: run) }
+            do {
+                if run.state.isFinal { try await readRecords(of: run) }
+            } catch let error as FileError {
+                throw Problem(.unavailable, "What the last attempt of \(run.id) recorded cannot be read: \(error).")
+            }
             return try await storage.resume(run.id, at: Date(), dryRun: dryRun)
         }
         switch outcome {
