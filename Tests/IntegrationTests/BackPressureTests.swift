@@ -18,7 +18,7 @@ extension Integration {
 
         @Test(arguments: [1, 2]) func aSlowConsumerHoldsItsProducerBack(_ ranks: Int) async throws {
             let weft = try await Installation.start()
-            let run = try await weft.submit([try await weft.register("flood"), "-n", "\(ranks)"])
+            let run = try await weft.submit([try await weft.register("flood"), "-n", "\(ranks)", "--layout", "spread"])
             var peak = 0
             try await wait(for: "the run to end", seconds: 90) {
                 for process in Installation.processes(of: run) { peak = max(peak, Self.peakMemory(process) ?? 0) }

@@ -18,7 +18,7 @@ extension Integration {
         @Test func whatAPERaisesIsToldEverywhere() async throws {
             let weft = try await Installation.start()
             let graph = try await weft.register("raises")
-            let run = try await weft.submit([graph, "-n", "2"])
+            let run = try await weft.submit([graph, "-n", "2", "--layout", "spread"])
             let wait = try await weft.weft(["run", "wait", run])
             #expect(wait.status == 3)
             let failure = try await failure(of: run, in: weft)
@@ -59,7 +59,7 @@ extension Integration {
         }
 
         private func unpicklable(_ weft: Installation) async throws {
-            let run = try await weft.submit([try await weft.register("unpicklable"), "-n", "2"])
+            let run = try await weft.submit([try await weft.register("unpicklable"), "-n", "2", "--layout", "spread"])
             let failure = try await failure(of: run, in: weft)
             #expect(failure.cause == .unpicklable)
             #expect(failure.element == "Functions0" && failure.message.contains("output"))
@@ -89,7 +89,9 @@ extension Integration {
 
         private func killedRank(_ weft: Installation) async throws {
             let graph = try await weft.register("slow")
-            let run = try await weft.submit([graph, "-n", "4", "-d", #"{"Numbers": [{"count": 10000, "seconds": 0.01}]}"#])
+            let run = try await weft.submit([
+                graph, "-n", "4", "--layout", "spread", "-d", #"{"Numbers": [{"count": 10000, "seconds": 0.01}]}"#,
+            ])
             try await TestSupport.wait(for: "the ranks to work") {
                 try await weft.weft(["run", "logs", run]).output.contains("waited for")
             }
@@ -114,7 +116,7 @@ extension Integration {
         @Test func cancelEndsEveryProcessWithinFiveSeconds() async throws {
             let weft = try await Installation.start()
             let graph = try await weft.register("slow")
-            let run = try await weft.submit([graph, "-n", "4", "-d", #"{"Numbers": [{"count": 10000}]}"#])
+            let run = try await weft.submit([graph, "-n", "4", "--layout", "spread", "-d", #"{"Numbers": [{"count": 10000}]}"#])
             try await TestSupport.wait(for: "the ranks to work") {
                 try await weft.weft(["run", "logs", run]).output.contains("waited for")
             }

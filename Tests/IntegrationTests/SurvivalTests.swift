@@ -15,7 +15,7 @@ extension Integration {
         static let undisturbed = ["Numbers0": 1 + 1, "Wait1": items + 2, "Sum2": items + 1]
 
         func begin(_ weft: Installation) async throws -> String {
-            let run = try await weft.submit([try await weft.register("slow"), "-n", "4", "-d", Self.input])
+            let run = try await weft.submit([try await weft.register("slow"), "-n", "4", "--layout", "spread", "-d", Self.input])
             try await wait(for: "the ranks to work") { try await weft.weft(["run", "logs", run]).output.contains("waited for") }
             return run
         }

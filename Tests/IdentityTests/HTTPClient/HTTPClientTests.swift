@@ -75,7 +75,7 @@ import Testing
             Issue.record("\(String(describing: error))")
             return
         }
-        #expect(ContinuousClock.now - started < .seconds(5))
+        #expect(ContinuousClock.now - started < .seconds(30))
     }
 
     @Test func aBodyOverTheLimitIsRefused() async throws {
