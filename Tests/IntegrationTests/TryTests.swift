@@ -87,7 +87,7 @@ extension Integration {
 
         @Test func aFailureIsToldAsOfARealRun() async throws {
             try await withPlace { place in
-                let result = try await place.shell("$WEFT try $FLOWS/raises.py -n 2")
+                let result = try await place.shell("$WEFT try $FLOWS/raises.py -n 2 --layout spread")
                 #expect(result.status == 3, "\(result)")
                 #expect(result.output.contains("inverting 7"))
                 #expect(result.error.contains("Invert1 raised ZeroDivisionError") && result.error.contains("rank     1"))
