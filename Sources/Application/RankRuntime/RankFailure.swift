@@ -131,33 +131,20 @@ struct FailureReporter {
         return report
     }
 
-    /// For so long a worker tries to end the call itself, before faulthandler ends the worker (`python/weft/policy.py`).
-    private static let timeoutGrace = 3.0
-
-    /// Python's faulthandler has ended the worker: a datum took longer than it may.
+    /// An alarm has ended the worker, since its code did not come back to the interpreter: a datum took longer than it may
+    /// (`python/weft/policy.py`).
     private func reportTimeout(_ end: WorkerEnd, worker: Int, of whose: String, document: RunDocument) -> FailureReport? {
-        guard case .exited(1) = end.status, let start = end.lastWords.lastIndex(where: { $0.hasPrefix("Timeout (") }) else { return nil }
+        guard end.status == .killed(signal: "SIGALRM") else { return nil }
         let limited = document.elements(ofWorker: worker).compactMap { id, instance in
             document.graph.elements.first { $0.id == id }?.timeLimit.map { (id: id, instance: instance, limit: $0) }
         }
-        // faulthandler says `Timeout (0:00:05.500000)!`.
-        let seconds = Self.seconds(end.lastWords[start].drop { $0 != "(" }.dropFirst().prefix { $0 != ")" })
-        let exact = limited.filter { abs($0.limit + Self.timeoutGrace - (seconds ?? -1)) < 0.001 }
-        let suspects = exact.isEmpty ? limited : exact
-        guard !suspects.isEmpty else { return nil }
-        let limits = suspects.map { "\($0.id) (\(Self.text(seconds: $0.limit)))" }.joined(separator: " or ")
+        guard !limited.isEmpty else { return nil }
+        let limits = limited.map { "\($0.id) (\(Self.text(seconds: $0.limit)))" }.joined(separator: " or ")
         var report = report(.timeLimit, "\(whose): a datum took longer than the time limit of \(limits)")
-        report.exitStatus = 1
-        report.traceback = end.lastWords[start...].joined(separator: "\n")
-        if suspects.count == 1 { (report.element, report.instance) = (suspects[0].id, suspects[0].instance) }
+        report.signal = "SIGALRM"
+        report.traceback = end.lastWords.joined(separator: "\n")
+        if limited.count == 1 { (report.element, report.instance) = (limited[0].id, limited[0].instance) }
         return report
-    }
-
-    /// - Parameter text: `0:00:02.500000`.
-    private static func seconds(_ text: Substring) -> Double? {
-        let parts = text.split(separator: ":").map { Double($0) }
-        guard parts.count == 3, let hours = parts[0], let minutes = parts[1], let seconds = parts[2] else { return nil }
-        return 3600 * hours + 60 * minutes + seconds
     }
 
     /// `5 s` or `2.5 s`
