@@ -26,7 +26,7 @@ test: ## Set up, build, and run all tests
 bench: bench-engine ## Measure Weft against its peer (docs/benchmarks.md); BENCH="--short" looks at results only
 
 bench-engine:
-	[ -n "$$WEFT_PROGRAMS" ] || for product in weft weft-rank; do swift build -c release --product $$product || exit; done
+	[ -n "$$WEFT_PROGRAMS" ] || for product in weft weft-rank; do swift build -c release --product $$product $(STATIC) || exit; done
 	python3 bench/engine.py $(BENCH)
 
 build: ## Build everything for debugging

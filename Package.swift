@@ -113,7 +113,7 @@ let package = Package(
                 .embedInCode("weft/chains.py"), .embedInCode("weft/failures.py"), .embedInCode("weft/hosts.py"),
                 .embedInCode("weft/policy.py"), .embedInCode("weft/printing.py"), .embedInCode("weft/profile.py"),
                 .embedInCode("weft/recorder.py"), .embedInCode("weft/values.py"), .embedInCode("weft/watch.py"),
-                .embedInCode("weft/ports.py"),
+                .embedInCode("weft/ports.py"), .embedInCode("weft/ending.py"),
             ]),
 
         // Application: use cases, their storage and their faces.

@@ -84,7 +84,7 @@ class Weft:
 
 def find_weft():
     """The programs under test. Exits with a sentence when they are missing or too old."""
-    folder = Path(os.environ.get("WEFT_PROGRAMS", environment.ROOT / ".build" / "release")).resolve()
+    folder = Path(os.environ.get("WEFT_PROGRAMS", environment.ROOT / ".build-static" / "release")).resolve()
     for program in ("weft", "weft-rank"):
         if not os.access(folder / program, os.X_OK):
             sys.exit(f"bench: there is no program '{program}' in {folder}. Build it with 'make bench-engine', "

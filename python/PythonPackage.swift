@@ -34,6 +34,7 @@ package enum PythonPackage {
         ("weft/policy.py", PackageResources.policy_py),
         ("weft/printing.py", PackageResources.printing_py),
         ("weft/ports.py", PackageResources.ports_py),
+        ("weft/ending.py", PackageResources.ending_py),
         ("weft/profile.py", PackageResources.profile_py),
         ("weft/recorder.py", PackageResources.recorder_py),
         ("weft/values.py", PackageResources.values_py),

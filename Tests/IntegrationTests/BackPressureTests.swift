@@ -7,6 +7,7 @@ import WorkflowModel
 
 extension Integration {
     @Suite struct BackPressureTests {
+        /// KiB. Interpreter and libraries, a full arena, and what is under way.
         static let limit = 120 << 10
 
         /// Peak resident memory in KiB, while the process lives.

@@ -24,7 +24,7 @@ extension FrameReader {
         var frames: [Whole] = []
         try Array(piece).withUnsafeBytes { bytes in
             var rest = bytes[...]
-            while let (kind, body) = try next(&rest) { frames.append(Whole(kind: kind, body: body)) }
+            while let (kind, body) = try next(&rest) { frames.append(Whole(kind: kind, body: Array(body.buffer))) }
             #expect(rest.isEmpty, "what is not a whole frame is kept")
         }
         return frames

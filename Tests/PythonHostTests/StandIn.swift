@@ -159,7 +159,7 @@ final class StandIn {
         switch event {
         case .ready: return "READY"
         case .output(let body):
-            output += body
+            output += body.buffer
             return "OUTPUT"
         case .consumed(let number): return "CONSUMED \(number)"
         case .done: return "DONE"

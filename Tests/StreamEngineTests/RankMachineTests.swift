@@ -25,7 +25,7 @@ struct RankMachineTests {
 
     private func data(_ sizes: [Int]) -> FixedBytes {
         let body = output(sizes)
-        return Message.data(from: 0, to: 1, Batch([ChunkSlice(body: body, range: body.indices, weight: body.count)])).encoded()
+        return Message.data(from: 0, to: 1, Batch([ChunkSlice(body: PaddedBytes(body), range: body.indices, weight: body.count)])).encoded()
     }
 
     private func actions(_ machine: inout RankMachine) -> [RankMachine.Action] {
@@ -58,7 +58,7 @@ struct RankMachineTests {
         var machine = try machine(rank: 0, limits)
         try machine.ready(0)
         #expect(try names(actions(&machine)) == ["go"])
-        try machine.wrote(output([40, 40, 40]), worker: 0)
+        try machine.wrote(PaddedBytes(output([40, 40, 40])), worker: 0)
         #expect(try names(actions(&machine)) == ["send 80", "send 40"])
     }
 
@@ -70,7 +70,7 @@ struct RankMachineTests {
         var machine = try machine(rank: 0, limits)
         try machine.ready(0)
         _ = actions(&machine)
-        try machine.wrote(output([100, 100, 100, 100, 100, 100]), worker: 0)
+        try machine.wrote(PaddedBytes(output([100, 100, 100, 100, 100, 100])), worker: 0)
         #expect(try names(actions(&machine)) == ["send 100", "send 100", "read false"])
         try machine.received(Message.credit(from: 0, to: 1, bytes: 200).encoded(), fromRank: 1)
         #expect(try names(actions(&machine)) == ["send 100", "send 100"], "resumed above half of the limit")
@@ -84,7 +84,7 @@ struct RankMachineTests {
         limits.window = 100
         var machine = try machine(rank: 0, limits)
         try machine.ready(0)
-        try machine.wrote(output([50, 5000, 50]), worker: 0)
+        try machine.wrote(PaddedBytes(output([50, 5000, 50])), worker: 0)
         #expect(try names(actions(&machine)) == ["go", "send 50"])
         try machine.received(Message.credit(from: 0, to: 1, bytes: 50).encoded(), fromRank: 1)
         #expect(try names(actions(&machine)) == ["send 5000"])
@@ -93,7 +93,7 @@ struct RankMachineTests {
     @Test func theEndComesAfterTheDataAndTheRankEndsWhenAllIsConsumed() throws {
         var machine = try machine(rank: 0)
         try machine.ready(0)
-        try machine.wrote(output([50]), worker: 0)
+        try machine.wrote(PaddedBytes(output([50])), worker: 0)
         try machine.done(0)
         #expect(try names(actions(&machine)) == ["go", "send 50", "end"])
         #expect(!machine.isFinished)
@@ -101,14 +101,14 @@ struct RankMachineTests {
         #expect(machine.isFinished)
     }
 
-    @Test func aWorkerIsGivenFourBatchesAndTheNextWhenItHasConsumedOne() throws {
+    @Test func aWorkerIsGivenSixteenBatchesAndTheNextWhenItHasConsumedOne() throws {
         var machine = try machine(rank: 1)
-        for _ in 0..<6 { try machine.received(data([50]), fromRank: 0) }
+        for _ in 0..<18 { try machine.received(data([50]), fromRank: 0) }
         #expect(actions(&machine).isEmpty, "fed before it was ready")
         try machine.ready(1)
-        #expect(try names(actions(&machine)) == ["feed 0", "feed 1", "feed 2", "feed 3"])
+        #expect(try names(actions(&machine)) == (0..<16).map { "feed \($0)" })
         try machine.consumed(0, worker: 1)
-        #expect(try names(actions(&machine)) == ["credit 50", "feed 4"])
+        #expect(try names(actions(&machine)) == ["credit 50", "feed 16"])
     }
 
     @Test func finishComesAfterTheLastBatch() throws {
@@ -139,6 +139,6 @@ struct RankMachineTests {
         #expect(throws: StreamViolation.self, "data after the end") { try machine.received(data([50]), fromRank: 0) }
         try machine.ready(1)
         #expect(throws: StreamViolation.self, "ready twice") { try machine.ready(1) }
-        #expect(throws: StreamViolation.self, "output of a sink") { try machine.wrote(output([50]), worker: 1) }
+        #expect(throws: StreamViolation.self, "output of a sink") { try machine.wrote(PaddedBytes(output([50])), worker: 1) }
     }
 }

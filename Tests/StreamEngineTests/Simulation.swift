@@ -190,7 +190,7 @@ struct SimulatedWorker {
         var frame: [UInt8] = []
         for (_, replica, items) in gathered { largestChunk = max(largestChunk, Item.encode(items, replica: replica, into: &frame)) }
         largestFrame = max(largestFrame, frame.count)
-        return [.output(frame)]
+        return [.output(PaddedBytes(frame))]
     }
 }
 

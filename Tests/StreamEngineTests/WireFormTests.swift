@@ -58,7 +58,8 @@ struct WireFormTests {
 
     @Test func messagesComeBackAsTheyWere() throws {
         let parts = [
-            ChunkSlice(body: Self.chunks, range: 0..<43, weight: 43), ChunkSlice(body: Self.chunks, range: 43..<115, weight: 1 << 32),
+            ChunkSlice(body: PaddedBytes(Self.chunks), range: 0..<43, weight: 43),
+            ChunkSlice(body: PaddedBytes(Self.chunks), range: 43..<115, weight: 1 << 32),
         ]
         guard case .data(let from, let to, let batch) = try Message(Message.data(from: 3, to: 70_000, Batch(parts)).encoded()) else {
             Issue.record("a message of data came back as another")
@@ -76,9 +77,15 @@ struct WireFormTests {
     }
 
     @Test func aHeaderStandsDirectlyBeforeTheChunks() {
-        let batch = Batch([ChunkSlice(body: Self.chunks, range: 0..<43, weight: 43)])
+        let batch = Batch([ChunkSlice(body: PaddedBytes(Self.chunks), range: 0..<43, weight: 43)])
         let offset = batch.prefix([0xAA, 0xBB, 0xCC])
         #expect(Array(batch.storage.buffer[offset...]) == [0xAA, 0xBB, 0xCC] + Self.chunks.prefix(43))
+    }
+
+    @Test func whatAWorkerWroteInOneGoIsNotMoved() {
+        let body = PaddedBytes(Array(Self.chunks.prefix(43)))
+        let batch = Batch([ChunkSlice(body: body, range: 0..<43, weight: 43)])
+        #expect(batch.chunks.baseAddress == UnsafeRawPointer(body.buffer.baseAddress))
     }
 
     @Test(arguments: [[], [1, 0, 0, 0], [UInt8](repeating: 9, count: 24)] as [[UInt8]])

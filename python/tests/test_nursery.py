@@ -137,20 +137,30 @@ class Rank:
 
 
 class Nursery:
-    def __init__(self, folder):
+    def __init__(self, folder, tried=None, **environment):
+        """`tried`: the module of which it is to tell first, as `weft try` wants it."""
         (Path(folder) / "work").mkdir(exist_ok=True)
         self.work = Path(folder) / "work"
         self.address = f"\0weft-test-{uuid.uuid4()}"
         self.ranks = []
+        told, tell = os.pipe()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(self.address)
             listener.listen(64)
-            start = "import os,sys; os.dup2(int(sys.argv[1]), 3); os.closerange(4, 1000); os.execv(sys.executable, sys.argv[2:])"
+            start = (
+                "import os, sys; socket, pipe = map(int, sys.argv[1:3]); os.dup2(pipe, 900); os.dup2(socket, 3); os.dup2(900, 4); "
+                "os.closerange(5, 1000); os.execv(sys.executable, sys.argv[3:])"
+            )
+            command = [sys.executable, "-c", start, str(listener.fileno()), str(tell), sys.executable, "-u", "-m", "weft.nursery"]
             self.process = subprocess.Popen(
-                [sys.executable, "-c", start, str(listener.fileno()), sys.executable, "-u", "-m", "weft.nursery", str(folder)],
-                cwd=self.work, env={**os.environ, "PYTHONPATH": PACKAGE}, pass_fds=[listener.fileno()],
+                [*command, str(folder), *([str(tried)] if tried else [])],
+                cwd=self.work, env={**os.environ, "PYTHONPATH": PACKAGE, **environment}, pass_fds=[listener.fileno(), tell],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             )  # fmt: skip
+
+        os.close(tell)
+        with os.fdopen(told, encoding="utf-8") as file:
+            self.told = json.loads(file.read()) if tried else None
 
     def rank(self):
         self.ranks.append(Rank(self.address))
@@ -173,10 +183,14 @@ def nursery(attempt):
     """Starts the nursery of a module, with one source and four workers behind it."""
     started = []
 
-    def start(source=FLOW):
+    def start(source=FLOW, tried=False, **environment):
         folder = attempt(FLOW, stages=[[0], [1]], workers=[1, 4])
         folder.path.write_text(source)
-        started.append(Nursery(folder.folder))
+        document = Path(folder.folder) / "run.json"
+        later = document.rename(document.with_suffix(".later")) if tried else None
+        started.append(Nursery(folder.folder, folder.path if tried else None, **environment))
+        if later:
+            later.rename(document)
         return started[-1]
 
     yield start
@@ -339,6 +353,58 @@ def test_where_forking_is_unsafe_it_is_refused(nursery, addition, reason):
     rank.close()
     node.ranks.clear()
     assert node.process.wait(TIMEOUT) == 0
+
+
+def test_a_module_that_is_tried_is_told_of_and_then_forked(nursery):
+    node = nursery("print('loading')\n" + FLOW, tried=True)
+    assert node.told["nursery"] is True and node.told["attribute"] == "graph"
+    assert [element["id"] for element in node.told["graph"]["elements"]] == ["Source0", "Look1"]
+    rank = node.rank()
+    worker = rank.ask(1)
+    pid = rank.hear(1, "pid")["pid"]
+    assert worker.read() == (READY, b"") and node.seen(pid)["loaded_by"] == node.process.pid
+    assert node.end() == (0, "loading\n")
+
+
+@pytest.mark.parametrize(
+    "source, environment, told",
+    [
+        (FLOW + "WEFT_FORK = False", {}, {"nursery": False}),
+        (FLOW, {"WEFT_NO_FORK": "1"}, {"nursery": False}),
+        ("import no_such_package", {}, {"problem": None}),
+    ],
+    ids=["unsafe", "not wanted", "does not load"],
+)
+def test_a_module_that_is_tried_and_is_good_for_no_worker_ends(nursery, source, environment, told):
+    node = nursery(source, tried=True, **environment)
+    assert node.told.items() >= told.items() or "no_such_package" in node.told["problem"]["detail"]
+    assert node.process.wait(TIMEOUT) == 0
+
+
+def test_a_forked_worker_leaves_complete_files_and_runs_exit_handlers(nursery):
+    node = nursery(FLOW + """
+import ctypes, threading
+stdio = ctypes.CDLL(None)
+class Look(Look):
+    def _preprocess(self):
+        global own
+        self.file, own = open('attribute.txt', 'w'), open('global.txt', 'w')
+        atexit.register(lambda: own.write('and at exit'))
+        for file in self.file, own: file.write('complete ')
+        threading.Thread(target=lambda: open('thread.txt', 'w').write('done')).start()
+        stdio.fopen.restype = ctypes.c_void_p
+        stdio.fputs(b'C', ctypes.c_void_p(stdio.fopen(b'c.txt', b'w')))
+graph = WorkflowGraph()
+graph.connect(Source(), 'output', Look(), 'input')
+""")
+    rank = node.rank()
+    worker = rank.ask(1)
+    assert worker.read() == (READY, b"")
+    worker.send(GO)
+    worker.send(FINISH)
+    assert worker.read() == (DONE, b"") and rank.hear(1, "status")["status"] == 0
+    written = {name: (node.work / f"{name}.txt").read_text() for name in ("attribute", "global", "thread", "c")}
+    assert written == {"attribute": "complete ", "global": "complete and at exit", "thread": "done", "c": "C"}
 
 
 def draws(node, count=3):

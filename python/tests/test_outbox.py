@@ -168,7 +168,7 @@ def test_an_edge_within_the_stage_is_not_the_outboxs():
         box.put(0, [1], 0)
 
 
-def test_it_is_full_at_64_kilobytes_or_1024_data():
+def test_it_is_full_at_320_kilobytes_or_1024_data():
     def puts_until_full(grouping, replicas, value, put_now):
         box, frames = make(grouping, replicas)
         for n in range(100_000):
@@ -176,18 +176,18 @@ def test_it_is_full_at_64_kilobytes_or_1024_data():
             if box.full:
                 box.flush()
                 assert not box.full and box.size == box.count == 0
-                assert sum(map(len, frames.bodies)) < 2 << 20
+                assert sum(map(len, frames.bodies)) < 3 << 20
                 return n + 1
         raise AssertionError("never full")
 
     for put_now in (False, True):
         assert puts_until_full("round_robin", 1, 5, put_now) == 1024
         assert puts_until_full("round_robin", 3, 5, put_now) == 3 * 1024
-        assert 60 <= puts_until_full("all", 3, "x" * 1000, put_now) <= 70
-        assert 60 <= puts_until_full("global", 3, ("x" * 1000, 1), put_now) <= 70
-        assert 5 <= puts_until_full({"by_key": [0]}, 1, (1, b"x" * 10_000), put_now) <= 8
-        assert 5 <= puts_until_full("round_robin", 1, [["x" * 10_000]], put_now) <= 8
-        assert puts_until_full("round_robin", 4, bytes(1 << 20), put_now) == 1
+        assert 300 <= puts_until_full("all", 3, "x" * 1000, put_now) <= 330
+        assert 300 <= puts_until_full("global", 3, ("x" * 1000, 1), put_now) <= 330
+        assert 30 <= puts_until_full({"by_key": [0]}, 1, (1, b"x" * 10_000), put_now) <= 34
+        assert 30 <= puts_until_full("round_robin", 1, [["x" * 10_000]], put_now) <= 34
+        assert puts_until_full("round_robin", 4, bytes(2 << 20), put_now) == 1
 
 
 def test_what_edges_grow_by():

@@ -18,7 +18,7 @@ LARGE_BYTES = 256 << 10
 HUGE_BYTES = 64 << 20
 SLOTS = 4096
 READERS = 16
-CAPACITY = 256 << 20
+CAPACITY = 64 << 20
 
 _FLAGS = SLOTS * READERS
 _END = _FLAGS + CAPACITY
@@ -28,7 +28,7 @@ _WARM_BYTES = 16 << 20
 _IDLE_SECONDS = 1.0
 #: Buffers of other processes that are mapped at a time; each takes a descriptor.
 _MAXIMUM_MAPPED = 128
-_MAXIMUM_MAPPED_BYTES = CAPACITY // 4
+_MAXIMUM_MAPPED_BYTES = CAPACITY // 2
 
 
 def own():

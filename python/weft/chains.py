@@ -9,7 +9,8 @@ The generated functions, for each member i:
 
 - `run(x)` takes a datum down the chain from here; now and then it is `timed`, the same with a clock around each call.
 - `after(x)` is called for a result that is not usual: None, something that others might change, or one of a call that wrote.
-- `write` is the PE's. `start` notes that the running call writes; `open` lets `write` through while no call runs.
+- `write` is the PE's. `start` notes that the running call writes.
+- `open(False)` lets `write` through in calls, `open(True)` always; before the first `open` it is for others to hold what is written.
 """
 
 import os
@@ -26,7 +27,7 @@ _FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _HEAD = """\
 def chain({calls}, hosts, emit, written, plain, owned, due, checkpoint, fault):
     {n} = {e} = {m} = 0
-    {w} = False
+    {w} = None
     mask = 0
 """
 
@@ -147,14 +148,21 @@ _AFTER_ALL = """\
 
 _WRITE = """\
     def write{i}(name, data, **details):
-        if w{i} is not True or name != {port!r} or details:
+        if w{i} is None or name != {port!r} or details:
             return write_slowly{i}(name, data, details, getrefcount(data) <= WRITTEN)
+        if not w{i}:
+            start{i}()
         {hand_over}{deliver}(data)
         if due:
             checkpoint()
 """
 _HAND_OVER = """\
-if type(data) not in plain:
+if type(data) is tuple:
+            for member in data:
+                if type(member) not in leaves:
+                    data = owned(data, getrefcount(data) <= WRITTEN)
+                    break
+        elif type(data) not in plain:
             data = owned(data, getrefcount(data) <= WRITTEN)
         """
 _WRITE_ANY = """\
@@ -177,6 +185,7 @@ class Chain:
         source, self._lines = _source(hosts)
         name = f"{_FOLDER}<chain of {hosts[0].id}>"
         scope = {"getrefcount": sys.getrefcount, "RETURNED": values.RETURNED, "WRITTEN": values.WRITTEN, "clock": time.time_ns}
+        scope["leaves"] = values.LEAVES
         exec(compile(source, name, "exec"), scope)
         functions = scope["chain"](
             *[host.function for host in hosts], hosts, emit, written, values.PLAIN, values.owned, due, checkpoint, fault

@@ -35,7 +35,7 @@ _SHORT = 32
 _NOT_FLAT = -(1 << 62)
 
 
-class _types:
+class NumPy:
     """NumPy's type of arrays, once somebody has imported it, and the last type of elements that was found to be plain."""
 
     array = None
@@ -80,10 +80,12 @@ class Parcel:
 
 
 def plain_size(values):
-    """About the bytes that the values take, if they are atoms or tuples of as many atoms each; otherwise None."""
+    """About the bytes that the values take, if they are atoms, tuples of as many atoms each, or arrays; otherwise None."""
     kinds = set(map(type, values))
     if kinds <= ATOMS:
         return _size(values, kinds)
+    if kinds == {NumPy.array}:
+        return sum([value.nbytes for value in values])
     if len(kinds) > 1 or tuple not in kinds or len(set(map(len, values))) > 1:
         return None
     total = 3 * len(values)
@@ -123,9 +125,9 @@ def snapshot(value, place):
             return copier.copy(value, kind), copier.size
         except _NotPlain:
             pass
-    elif kind is _types.array or _types.array is None and kind.__name__ == "ndarray" and _ndarray() is kind:
+    elif kind is NumPy.array or NumPy.array is None and kind.__name__ == "ndarray" and ndarray() is kind:
         dtype, size = value.dtype, value.nbytes
-        if (dtype is _types.dtype or _is_plain(dtype)) and value.ndim > 0 and size > 0:
+        if (dtype is NumPy.dtype or _is_plain(dtype)) and value.ndim > 0 and size > 0:
             if size < LARGE_BYTES:
                 return value.copy("A"), size
             if not value.flags.forc:
@@ -212,7 +214,7 @@ class _Copier:
             return self._copies[id(value)] if id(value) in self._copies else self.copy(value, kind)
         if kind in _SIZED:
             self.size += len(value)
-        elif kind is bytearray or _is_array(value, kind) and value.nbytes < LARGE_BYTES:
+        elif kind is bytearray or is_array(value, kind) and value.nbytes < LARGE_BYTES:
             if id(value) in self._copies:
                 return self._copies[id(value)]
             self.size += (len(value) if kind is bytearray else value.nbytes) + 100
@@ -238,22 +240,25 @@ def _is_leaf(kind):
     return False
 
 
-def _is_array(value, kind):
+def is_array(value, kind):
     """Whether it is an array like most: rows of such arrays are put together."""
-    return kind is _ndarray() and _is_plain(value.dtype) and value.ndim > 0 and value.nbytes > 0
+    if kind is not ndarray():
+        return False
+    dtype = value.dtype
+    return (dtype is NumPy.dtype or _is_plain(dtype)) and value.ndim > 0 and value.nbytes > 0
 
 
 def _is_plain(dtype):
     if dtype.hasobject or dtype.metadata is not None:
         return False
-    _types.dtype = dtype
+    NumPy.dtype = dtype
     return True
 
 
-def _ndarray():
-    if _types.array is None:
-        _types.array = getattr(sys.modules.get("numpy"), "ndarray", None)
-    return _types.array
+def ndarray():
+    if NumPy.array is None:
+        NumPy.array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return NumPy.array
 
 
 # To bytes
@@ -278,7 +283,7 @@ def encode(values):
             return [(len(values), _loads_parts(values), None)]
         if kind is Parcel:
             return [(1, [value.content], value) for value in values]
-        if kind is _ndarray():
+        if kind is ndarray():
             layouts = itertools.groupby(values, operator.attrgetter("dtype", "shape", "strides"))
             return [_rows_content(layout, list(arrays)) for layout, arrays in layouts]
         return [(len(values), [pickle.dumps(values, 5)], None)]
@@ -296,7 +301,7 @@ def encode(values):
 
 def _form(value):
     kind = type(value)
-    if kind is Pickled or kind is Parcel or kind is _ndarray():
+    if kind is Pickled or kind is Parcel or kind is ndarray():
         return kind
     return bytes if kind is bytes and len(value) >= LARGE_BYTES else None
 

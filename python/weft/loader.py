@@ -57,6 +57,21 @@ def load(path, attribute=None):
     return module, attribute, graph
 
 
+def report(path, attribute=None):
+    """What there is to know of a module, JSON-ready; and its graph, None where there is a problem."""
+    try:
+        module, attribute, graph = load(path, attribute)
+        described = {"graph": describe(graph, module.__file__, module), "documentation": module.__doc__, "attribute": attribute}
+    except LoadError as error:
+        return {"problem": error.document()}, None
+    return {**described, "interpreter": sys.executable}, graph
+
+
+def write(document, descriptor):
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as output:
+        json.dump(document, output, allow_nan=False)
+
+
 def load_module(path):
     """Runs the file as a module of its base name, with its folder first on `sys.path` and `dispel4py` meaning Weft.
 
@@ -397,14 +412,8 @@ def main():
     parser.add_argument("--attribute", help="the attribute that holds the graph, where the module has several")
     parser.add_argument("--output", type=int, default=3, metavar="FD", help="file descriptor that receives the JSON document")
     options = parser.parse_args()
-    try:
-        module, attribute, graph = load(options.module, options.attribute)
-        document = {"graph": describe(graph, module.__file__, module), "documentation": module.__doc__, "attribute": attribute}
-        document["interpreter"] = sys.executable
-    except LoadError as error:
-        document = {"problem": error.document()}
-    with os.fdopen(options.output, "w", encoding="utf-8", errors="backslashreplace") as output:
-        json.dump(document, output, allow_nan=False)
+    document, _ = report(options.module, options.attribute)
+    write(document, options.output)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # Threads that the module started must not keep registration waiting.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads a workflow's module once on a node, and forks itself for each worker (docs/worker-protocol.md, The nursery).
 
-    python -u -m weft.nursery FOLDER
+    python -u -m weft.nursery FOLDER [MODULE_FILE [ATTRIBUTE]]
 
-Descriptor 3 is a socket that listens for the node's ranks.
+Descriptor 3 is a socket that listens for the node's ranks. With a module's file FOLDER may get its run.json later: before, descriptor
+4 receives what `weft.loader` writes, and `"nursery": true` where workers can be forked from this process; otherwise it ends.
 """
 
 import _thread
@@ -21,7 +22,7 @@ import struct
 import sys
 import traceback
 
-from weft import failures, worker
+from weft import ending, failures, loader, worker
 
 try:
     import ctypes
@@ -41,15 +42,23 @@ _UNSEEDED = re.compile(r"\b(default_rng|Random|RandomState|PCG64|PCG64DXSM|MT199
 
 
 def main():
-    folder = sys.argv[1]
+    folder, *tried = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the rank to handle.
     listener = socket.socket(fileno=fcntl.fcntl(3, fcntl.F_DUPFD_CLOEXEC, 100))
+    told = fcntl.fcntl(4, fcntl.F_DUPFD_CLOEXEC, 100) if tried else None
     for reserved in 0, 3, 4:  # Nothing that the module opens takes the places of a worker's descriptors.
         _replace(reserved, os.open(os.devnull, os.O_RDWR))
     module = Module(folder)
+    if tried:
+        module.describe(told, *tried)
+    else:
+        module.load()
     number = Nursery(listener, module).run()
     if number is not None:
         worker.run_forked(module.loaded, folder, number)
+        ending.end(module.loaded.graph.objToNode, module.own)
+    else:
+        os._exit(0)  # What the module has for the end is the workers' to do.
 
 
 class Nursery:
@@ -114,7 +123,7 @@ class Nursery:
             number, environment = request["worker"], request["environment"]
             if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(descriptors) != 3:
                 raise ValueError(f"a request with {len(descriptors)} descriptors")
-            if self._module.failure is not None:
+            if self._module.read().failure is not None:
                 return self._tell(rank, worker=number, failed=self._module.failure)
             if self._module.unsafe is not None:
                 return self._tell(rank, worker=number, refused=self._module.unsafe)
@@ -193,27 +202,63 @@ class Module:
     """The workflow's module, loaded; or why it cannot be; and why a process that has loaded it must not be forked."""
 
     def __init__(self, folder):
+        self._folder = folder
         self.loaded = None
+        #: The workflow's own modules.
+        self.own = []
         #: The object of a FAILED frame.
         self.failure = None
         self.unsafe = None
         self._random_state = None
-        opened = _open_files()
+        self._opened = _open_files()
+        #: Folder of the workflow's own modules.
+        self._place = os.path.join(folder, "module")
+
+    def load(self):
+        """The module that the run's document names."""
         try:
-            self.loaded = worker.load(folder)
+            self.loaded = worker.load(self._folder)
         except failures.Failure as failure:
-            # So that it fits one message; of a traceback the end tells most.
-            self.failure = dict(failure.report)
-            self.failure["message"] = self.failure["message"][:_MAXIMUM_TEXT]
-            self.failure["traceback"] = self.failure.get("traceback", "")[-_MAXIMUM_TEXT:]
+            self._fail(failure)
         else:
-            self.unsafe = self._risk(folder, _open_files() - opened)
+            self._settle()
+
+    def describe(self, descriptor, path, attribute=None):
+        """A module of which somebody wants to know before there is a document. Ends this process where it is good for no worker."""
+        report, graph = loader.report(path, attribute)
+        if graph is not None:
+            self.loaded = worker.Loaded(None, graph)
+            self._place = os.path.dirname(path)
+            self._settle()
+            report["nursery"] = self.unsafe is None and os.environ.get("WEFT_NO_FORK") != "1"
+        loader.write(report, descriptor)
+        if not report.get("nursery"):
+            os._exit(0)
+
+    def read(self):
+        """Has the document, if it was not there when the module was loaded."""
+        if self.failure is None and self.loaded.document is None:
+            try:
+                self.loaded = self.loaded._replace(document=worker.read(self._folder))
+            except failures.Failure as failure:
+                self._fail(failure)
+        return self
+
+    def _fail(self, failure):
+        # So that it fits one message; of a traceback the end tells most.
+        self.failure = dict(failure.report)
+        self.failure["message"] = self.failure["message"][:_MAXIMUM_TEXT]
+        self.failure["traceback"] = self.failure.get("traceback", "")[-_MAXIMUM_TEXT:]
+
+    def _settle(self):
+        self.own = list(_modules(self._place))
+        self.unsafe = self._risk(_open_files() - self._opened)
         for stream in sys.stdout, sys.stderr:
             stream.flush()
         gc.freeze()  # What is shared stays shared: the collector would write to it.
 
-    def _risk(self, folder, opened):
-        modules = list(_modules(os.path.join(folder, "module")))
+    def _risk(self, opened):
+        modules = self.own
         if any(getattr(module, "WEFT_FORK", True) is False for module in modules):
             return "the module says WEFT_FORK = False"
         threads = _thread._count()

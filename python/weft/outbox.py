@@ -11,7 +11,7 @@ from weft.arena import HUGE_BYTES, LARGE_BYTES, READERS
 from weft.failures import text_of
 from weft.hashing import stable_hash
 
-FLUSH_BYTES = 64 << 10
+FLUSH_BYTES = 320 << 10
 FLUSH_DATA = 1024
 #: A frame of chunks has about so many bytes at most, but where a chunk is longer.
 FRAME_BYTES = 1 << 20

@@ -4,9 +4,10 @@
 import collections
 
 from weft import records, values
-from weft.chunks import ATOMS
+from weft.arena import LARGE_BYTES
+from weft.chunks import ATOMS, NumPy, is_array
 
-FLUSH_BYTES = 64 * 1024
+FLUSH_BYTES = 320 << 10
 FLUSH_DATA = 1024
 _SIZED = frozenset((str, bytes))
 
@@ -167,6 +168,9 @@ class Port:
             elif kind is tuple and ATOMS.issuperset(map(type, value)):
                 append(value)
                 self.gathered += sum([len(member) for member in value if type(member) in _SIZED])
+            elif kind is NumPy.array and value.nbytes < LARGE_BYTES and is_array(value, kind):
+                append(value := value.copy("A"))
+                self.gathered += value.nbytes
             else:
                 self._put_now(value)
                 return
@@ -178,7 +182,7 @@ class Port:
         return gather
 
     def _put_now(self, value):
-        """Something that the PE may change later: it leaves as it is now."""
+        """Something else that the PE may change later: it leaves as it is now."""
         recorder = self.stage.recorder
         recorder.assign(self.host)
         self.count += 1

@@ -16,6 +16,7 @@ import types
 import uuid
 
 from weft import chunks
+from weft.chunks import NumPy
 
 #: Types whose values never change; grows by what is met. None is not among them: as a result it stands for no datum.
 PLAIN = {
@@ -23,7 +24,7 @@ PLAIN = {
     datetime.timezone, decimal.Decimal, fractions.Fraction, uuid.UUID, types.FunctionType, types.BuiltinFunctionType,
 }  # fmt: skip
 #: What holds no other values and never changes.
-_LEAVES = {*PLAIN, type(None)}
+LEAVES = {*PLAIN, type(None)}
 _CONTAINERS = frozenset((list, dict, tuple, set, frozenset))
 _FIXED_SIZES = {int: 28, float: 24, complex: 32, bool: 28, type(None): 16}
 _MAXIMUM_DEPTH = 20
@@ -56,13 +57,15 @@ else:  # Counts leave out what is borrowed.
 
 def never_changes(value):
     kind = type(value)
-    return kind in _LEAVES or _never_changes(value, kind)
+    return kind in LEAVES or _never_changes(value, kind)
 
 
 def owned(value, private):
     """The value, or a copy of it where others may change it. `private`: nobody else refers to it."""
     kind = type(value)
-    if kind in _CONTAINERS and _LEAVES.issuperset(map(type, value.values() if kind is dict else value)):
+    if kind is NumPy.array and not value.dtype.hasobject:
+        return value if private and value.base is None else value.copy("A")
+    if kind in _CONTAINERS and LEAVES.issuperset(map(type, value.values() if kind is dict else value)):
         return value if private or kind is tuple or kind is frozenset else value.copy()
     if never_changes(value) or private and _is_closed(value, kind, 0):
         return value
@@ -75,7 +78,7 @@ def owned(value, private):
 def copied(value):
     """A copy; raises what pickle raises for a value that cannot be copied."""
     kind = type(value)
-    if kind.__module__ == "numpy" and kind.__name__ == "ndarray" and not value.dtype.hasobject:
+    if kind is chunks.ndarray() and not value.dtype.hasobject:
         return value.copy("A")
     try:
         taken, _ = chunks.snapshot(value, _stay)
@@ -108,10 +111,10 @@ def _stay(buffer):
 
 def _never_changes(value, kind):
     if kind is tuple or kind is frozenset:
-        return _LEAVES.issuperset(map(type, value)) or all(map(never_changes, value))
+        return LEAVES.issuperset(map(type, value)) or all(map(never_changes, value))
     if issubclass(kind, enum.Enum) or _is_numpy_scalar(kind):
         PLAIN.add(kind)
-        _LEAVES.add(kind)
+        LEAVES.add(kind)
         return True
     return False
 
@@ -131,19 +134,19 @@ def _is_closed(value, kind, depth):
         members = value
     elif kind is bytearray:
         return True
-    elif kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+    elif kind is chunks.ndarray():
         return value.base is None and not value.dtype.hasobject
     else:
         members = getattr(value, "__dict__", None)
         if type(members) is not dict:
             return True
         members = members.values()
-    if _LEAVES.issuperset(map(type, members)):
+    if LEAVES.issuperset(map(type, members)):
         return True
     if depth == _MAXIMUM_DEPTH:
         return False
     for member in members:
         kind = type(member)
-        if kind not in _LEAVES and (getrefcount(member) > _MEMBER or not _is_closed(member, kind, depth + 1)):
+        if kind not in LEAVES and (getrefcount(member) > _MEMBER or not _is_closed(member, kind, depth + 1)):
             return False
     return True

@@ -106,6 +106,7 @@ class Worker:
         early = [(host, host.held) for host in self.stage.hosts]
         for host, _ in early:
             host.held = host.outside = None
+            host.open(False)
         for host, held in early:
             if held:
                 host.outside = 0
@@ -325,13 +326,18 @@ class Worker:
 Loaded = collections.namedtuple("Loaded", "document graph")
 
 
-def load(folder):
-    """Reads the run's document and loads its module. Raises Failure."""
+def read(folder):
+    """The run's document. Raises Failure."""
     try:
         with open(os.path.join(folder, "run.json"), encoding="utf-8") as file:
-            document = json.load(file)
+            return json.load(file)
     except (OSError, ValueError) as error:
         raise Failure("load", f"A worker cannot read {folder}/run.json: {error}.", error) from error
+
+
+def load(folder):
+    """Reads the run's document and loads its module. Raises Failure."""
+    document = read(folder)
     try:
         _, _, graph = loader.load(os.path.join(folder, "module", document["module"]), document.get("attribute"))
     except loader.LoadError as error:

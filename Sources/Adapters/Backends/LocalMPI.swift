@@ -114,11 +114,14 @@ package struct LocalMPI: Backend {
     /// `mpirun` and its arguments, for the folder `work`.
     ///
     /// Without bindings: with more ranks than cores, bound ranks would starve each other. Naming the layer above the shared
-    /// memory spares each rank the search for network cards: 0.2 s.
+    /// memory spares each rank the search for network cards: 0.2 s. Ranks have few operations in common, at start and end.
+    /// What `mpirun` shares with its ranks is in the attempt's folder: two that end and begin at the same time would remove each other's
+    /// folder in `/tmp`.
     package func command(for launch: Launch) -> [String] {
         [
             mpirun, "-n", "\(launch.ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "btl", "self,vader", "--mca", "pml", "ob1",
-            rankProgram, launch.folder.path,
+            "--mca", "coll", "basic,libnbc,self", "--mca", "orte_tmpdir_base", "\(launch.folder.launcher)/session", rankProgram,
+            launch.folder.path,
         ]
     }
 

@@ -456,7 +456,7 @@ final class NativeStage {
         let now = HostClock.monotonic
         flushedAt = now
         flushRecords(withProfile: withProfile || now - profiledAt >= Self.profileInterval)
-        if let bytes = outbox.flush() { events.append(.output(bytes)) }
+        if let bytes = outbox.flush() { events.append(.output(PaddedBytes(bytes))) }
     }
 
     private func flushRecords(withProfile: Bool) {

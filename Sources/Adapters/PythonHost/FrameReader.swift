@@ -24,11 +24,12 @@ struct FrameReader {
     private var header: [UInt8] = []
     /// Kind of the frame whose body is being read; of the body the first `filled` bytes are there.
     private var kind: Frame.FromWorker?
-    private var body: [UInt8] = []
+    private var body = PaddedBytes(count: 0)
     private var filled = 0
 
     /// Takes from `bytes` until a frame is complete or nothing is left.
-    mutating func next(_ bytes: inout Slice<UnsafeRawBufferPointer>) throws(StreamViolation) -> (kind: Frame.FromWorker, body: [UInt8])? {
+    mutating func next(_ bytes: inout Slice<UnsafeRawBufferPointer>) throws(StreamViolation) -> (kind: Frame.FromWorker, body: PaddedBytes)?
+    {
         if kind == nil {
             let piece = bytes.prefix(Frame.headerSize - header.count)
             header.append(contentsOf: piece)
@@ -43,7 +44,7 @@ struct FrameReader {
         }
         bytes = bytes.dropFirst(taken)
         guard let kind, filled == body.count else { return nil }
-        defer { body = [] }
+        defer { body = PaddedBytes(count: 0) }
         self.kind = nil
         filled = 0
         return (kind, body)
@@ -52,7 +53,7 @@ struct FrameReader {
     /// Lets the rest of the current body, which may be nothing, be written straight to its place.
     /// - Parameter fill: writes to the beginning of the buffer, and tells how much.
     mutating func withRest(_ fill: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
-        let count = body.withUnsafeMutableBytes { [filled] in fill(UnsafeMutableRawBufferPointer(rebasing: $0[filled...])) }
+        let count = fill(UnsafeMutableRawBufferPointer(rebasing: body.buffer[filled...]))
         filled += count
         return count
     }
@@ -65,6 +66,6 @@ struct FrameReader {
         self.kind = kind
         // The bytes are whatever was there, and nobody sees them before `filled` has passed them all. A length that is only
         // claimed costs no memory, since it is not touched.
-        body = [UInt8](unsafeUninitializedCapacity: length) { $1 = length }
+        body = PaddedBytes(count: length)
     }
 }

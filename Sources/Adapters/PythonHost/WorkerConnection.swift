@@ -140,36 +140,37 @@ struct WorkerConnection {
     }
 
     private mutating func take(
-        _ kind: Frame.FromWorker, _ body: [UInt8], pid: Int32, into events: inout Deque<PythonHost.Event>
+        _ kind: Frame.FromWorker, _ body: PaddedBytes, pid: Int32, into events: inout Deque<PythonHost.Event>
     ) throws(StreamViolation) {
         guard !wasDone, !hasFailed else { throw StreamViolation("a frame after its last") }
+        let bytes = UnsafeRawBufferPointer(body.buffer)
         switch kind {
         case .ready:
-            try expect(body.isEmpty, "READY")
+            try expect(bytes.isEmpty, "READY")
             wasReady = true
             events.append((worker, .note(.ready(pid: pid))))
             events.append((worker, .ready))
         case .output:
             events.append((worker, .output(body)))
         case .records:
-            try expect(Self.holdsWholeRecords(body), "RECORDS")
-            events.append((worker, .note(.records(body))))
+            try expect(Self.holdsWholeRecords(bytes), "RECORDS")
+            events.append((worker, .note(.records(Array(bytes)))))
         case .consumed:
-            try expect(body.count == 4, "CONSUMED")
-            events.append((worker, .consumed(body.withUnsafeBytes { $0.loadLittleEndian(UInt32.self, at: 0) })))
+            try expect(bytes.count == 4, "CONSUMED")
+            events.append((worker, .consumed(bytes.loadLittleEndian(UInt32.self, at: 0))))
         case .log:
-            try expect(body.count >= 3 && (body[2] == 1 || body[2] == 2), "LOG")
-            let instance = body.withUnsafeBytes { $0.loadLittleEndian(UInt16.self, at: 0) }
+            try expect(bytes.count >= 3 && (bytes[2] == 1 || bytes[2] == 2), "LOG")
+            let instance = bytes.loadLittleEndian(UInt16.self, at: 0)
             print(
-                String(decoding: body[3...], as: UTF8.self), instance: instance == .max ? nil : Int(instance),
-                stream: body[2] == 1 ? .stdout : .stderr, into: &events)
+                String(decoding: bytes[3...], as: UTF8.self), instance: instance == .max ? nil : Int(instance),
+                stream: bytes[2] == 1 ? .stdout : .stderr, into: &events)
         case .done:
-            try expect(body.isEmpty, "DONE")
+            try expect(bytes.isEmpty, "DONE")
             wasDone = true
             events.append((worker, .done))
         case .failed:
             hasFailed = true
-            events.append((worker, .note(.failed(body))))
+            events.append((worker, .note(.failed(Array(bytes)))))
         }
     }
 
@@ -178,12 +179,10 @@ struct WorkerConnection {
     }
 
     /// `u8 type | u8 flag | u16 subject | u32 length | body`, one after the other.
-    private static func holdsWholeRecords(_ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { bytes in
-            var offset = 0
-            while bytes.count - offset >= 8 { offset += 8 + Int(bytes.loadLittleEndian(UInt32.self, at: offset + 4)) }
-            return offset == bytes.count
-        }
+    private static func holdsWholeRecords(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        while bytes.count - offset >= 8 { offset += 8 + Int(bytes.loadLittleEndian(UInt32.self, at: offset + 4)) }
+        return offset == bytes.count
     }
 
     private mutating func print(_ text: String, instance: Int?, stream: LogLine.Stream, into events: inout Deque<PythonHost.Event>) {

@@ -16,7 +16,7 @@ package struct WorkerLaunch: Sendable {
     package init(interpreter: String, folder: RunFolder, run: RunID, attempt: Int, inherited: [String: String]) {
         self.interpreter = interpreter
         self.folder = folder
-        address = "weft-\(run)-\(attempt)"
+        address = RunDocument.nurseryAddress(run: run, attempt: attempt)
         environment = inherited.filter { variable in !Self.launcherPrefixes.contains { variable.key.hasPrefix($0) } }
         let path = environment["PYTHONPATH"].flatMap { $0.isEmpty ? nil : ":" + $0 } ?? ""
         environment["PYTHONPATH"] = folder.python + path

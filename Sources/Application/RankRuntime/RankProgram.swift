@@ -65,8 +65,9 @@ package enum RankProgram {
             let place = LauncherPlace(environment: environment)
             launch = WorkerLaunch(
                 interpreter: document.interpreter, folder: folder, run: document.run, attempt: document.attempt, inherited: environment)
-            sharesNode = environment["WEFT_NO_FORK"] != "1" && place.sharesNode(document)
-            nursery = sharesNode && place.isFirst ? Nursery(launch) : nil
+            let isLoaded = document.isLoaded ?? false
+            sharesNode = isLoaded || environment["WEFT_NO_FORK"] != "1" && place.sharesNode(document)
+            nursery = sharesNode && place.isFirst && !isLoaded ? Nursery(launch) : nil
         }
 
         /// Every rank of the node has come through MPI's start, and so the first one listens if it ever will.

@@ -60,7 +60,8 @@ private final class ChunkHost: ElementHost {
     typealias Event = (worker: Int, event: HostEvent<Never>)
 
     private let worker: Int
-    private let chunk: [UInt8]
+    private let bytes: Int
+    private let chunkStart: [UInt8]
     private let nanoseconds: Int64
     private var events: [Event]
     private var isWriting = false
@@ -70,11 +71,12 @@ private final class ChunkHost: ElementHost {
 
     init(worker: Int, bytes: Int, nanoseconds: Int64) {
         self.worker = worker
+        self.bytes = bytes
         self.nanoseconds = nanoseconds
         events = [(worker, .ready)]
-        var chunk: [UInt8] = []
-        Chunk(length: bytes, edge: 0, replica: 0, count: 1, listsIDs: false, weight: bytes).encode(into: &chunk)
-        self.chunk = chunk + [UInt8](repeating: 0, count: bytes - chunk.count)
+        var start: [UInt8] = []
+        Chunk(length: bytes, edge: 0, replica: 0, count: 1, listsIDs: false, weight: bytes).encode(into: &start)
+        chunkStart = start
     }
 
     func feed(_ batch: consuming Batch, number: UInt32, to worker: Int) { events.append((worker, .consumed(number))) }
@@ -95,7 +97,9 @@ private final class ChunkHost: ElementHost {
             isWriting = false
             return (worker, .done)
         }
-        written += chunk.count
+        written += bytes
+        let chunk = PaddedBytes(count: bytes)
+        chunk.buffer.copyBytes(from: chunkStart)
         return (worker, .output(chunk))
     }
 }

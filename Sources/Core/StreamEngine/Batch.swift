@@ -17,6 +17,22 @@ package final class FixedBytes {
     package var count: Int { buffer.count }
 }
 
+/// Bytes behind room for the header of the batch that they may become as they are.
+package struct PaddedBytes {
+    fileprivate let storage: FixedBytes
+
+    /// The bytes are whatever was there.
+    package init(count: Int) { storage = FixedBytes(count: Batch.headroom + count) }
+
+    package init(_ bytes: [UInt8]) {
+        self.init(count: bytes.count)
+        buffer.copyBytes(from: bytes)
+    }
+
+    package var count: Int { storage.count - Batch.headroom }
+    package var buffer: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(rebasing: storage.buffer[Batch.headroom...]) }
+}
+
 /// Chunks that travel together from one worker to another.
 ///
 /// The bytes begin with room for a header, so that a batch becomes a message between ranks or a frame to a worker, and back,
@@ -35,14 +51,18 @@ package struct Batch {
         self.weight = weight
     }
 
-    init(_ parts: some Collection<ChunkSlice>) {
-        storage = FixedBytes(count: parts.reduce(Self.headroom) { $0 + $1.range.count })
+    /// - Parameter parts: at least one. All that a worker has written in one go is taken as it is, and nothing else uses it any more.
+    init(_ parts: [ChunkSlice]) {
         weight = parts.reduce(0) { $0 + $1.weight }
+        if parts.count == 1, parts[0].isWhole {
+            storage = parts[0].body.storage
+            return
+        }
+        storage = FixedBytes(count: parts.reduce(Self.headroom) { $0 + $1.range.count })
         var position = Self.headroom
         for part in parts {
-            part.body[part.range].withUnsafeBytes {
-                UnsafeMutableRawBufferPointer(rebasing: storage.buffer[position..<position + $0.count]).copyMemory(from: $0)
-            }
+            UnsafeMutableRawBufferPointer(rebasing: storage.buffer[position..<position + part.range.count])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: part.body.buffer[part.range]))
             position += part.range.count
         }
     }
@@ -64,7 +84,10 @@ package struct Batch {
 
 /// A chunk within what a worker wrote.
 struct ChunkSlice {
-    var body: [UInt8]
+    var body: PaddedBytes
     var range: Range<Int>
     var weight: Int
+
+    /// The worker wrote nothing else with it.
+    var isWhole: Bool { range.count == body.count }
 }

@@ -12,6 +12,9 @@ struct OutboundChannel {
 
     private enum State { case open, closing, ended }
 
+    /// From here on it costs more to put a chunk together with others than to send it as it is.
+    private static let wholeBytes = 32 << 10
+
     let destination: Int
     private let window: Int
     private let batchBytes: Int
@@ -50,6 +53,7 @@ struct OutboundChannel {
         var (size, weight) = (0, 0)
         while let chunk = waiting.first {
             let isFirst = parts.isEmpty
+            if !isFirst, parts[0].isWhole, size >= Self.wholeBytes { break }
             guard underway + weight == 0 || underway + weight + chunk.weight <= window, isFirst || size + chunk.range.count <= batchBytes
             else { break }
             size += chunk.range.count

@@ -14,7 +14,7 @@ package protocol Transport {
 package enum HostEvent<Note> {
     case ready
     /// Body of an OUTPUT frame: chunks.
-    case output([UInt8])
+    case output(PaddedBytes)
     case consumed(UInt32)
     case done
     /// What the stream has no part in: provenance, log lines, failures.

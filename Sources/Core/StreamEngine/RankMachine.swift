@@ -123,18 +123,16 @@ package struct RankMachine {
     }
 
     /// - Parameter output: body of an OUTPUT frame.
-    package mutating func wrote(_ output: [UInt8], worker: Int) throws(StreamViolation) {
+    package mutating func wrote(_ output: PaddedBytes, worker: Int) throws(StreamViolation) {
         let position = try position(of: worker)
         guard workers[position].phase != .done else { throw StreamViolation("worker \(worker) wrote after it was done") }
         let stage = workers[position].stage
         var touched = Set<Int>()
         do {
-            try output.withUnsafeBufferPointer { bytes throws(StreamViolation) in
-                try Chunk.forEach(in: UnsafeRawBufferPointer(bytes)) { chunk, range throws(StreamViolation) in
-                    let slot = try routing.slot(edge: chunk.edge, replica: chunk.replica, from: stage)
-                    workers[position].outputs[slot].append(ChunkSlice(body: output, range: range, weight: chunk.weight))
-                    touched.insert(slot)
-                }
+            try Chunk.forEach(in: UnsafeRawBufferPointer(output.buffer)) { chunk, range throws(StreamViolation) in
+                let slot = try routing.slot(edge: chunk.edge, replica: chunk.replica, from: stage)
+                workers[position].outputs[slot].append(ChunkSlice(body: output, range: range, weight: chunk.weight))
+                touched.insert(slot)
             }
         } catch {
             throw StreamViolation("worker \(worker) sent \(error)")

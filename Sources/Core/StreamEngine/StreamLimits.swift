@@ -6,14 +6,14 @@ package struct StreamLimits: Sendable, Hashable {
     /// Chunks that had to wait leave in batches of so many bytes. Only a chunk that is longer makes a longer batch.
     package var batchBytes = 256 << 10
     /// What one channel may have under way, or one batch where a batch is larger.
-    package var window = 4 << 20
+    package var window = 16 << 20
     /// What all channels into one worker may have under way together; each keeps a window of one batch at least.
-    package var inputBytes = 32 << 20
+    package var inputBytes = 64 << 20
     /// What may wait to leave a worker before the rank stops reading from it.
     package var outputBytes = 1 << 20
     /// What may be handed to a worker and not yet be consumed, or one batch where a batch is larger.
-    package var unconsumedBatches = 4
-    package var unconsumedBytes = 4 << 20
+    package var unconsumedBatches = 16
+    package var unconsumedBytes = 16 << 20
 
     package init() {}
 

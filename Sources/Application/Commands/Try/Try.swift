@@ -17,6 +17,8 @@ struct Try: ParsableCommand {
             end. Exit codes: 0 succeeded, 1 could not run, 3 failed, 130 ended by Ctrl-C.
             """)
 
+    private static let attempt = 1
+
     enum Form: String, CaseIterable, ExpressibleByArgument { case table, json }
 
     @Argument(help: "The Python module, as workflow.py, or a graph in YAML, as workflow.yaml.")
@@ -64,7 +66,11 @@ struct Try: ParsableCommand {
         let asked = try inputs.read()
         let interruption = try Interruption()
         let temporary = try TryFolder(isKept: keep)
-        let document = try prepare(asked, temporary, interruption)
+        let run = RunID(
+            milliseconds: UInt64(Date().timeIntervalSince1970 * 1000), random: (0..<10).map { _ in UInt8.random(in: 0...255) })
+        let place = try place(temporary)
+        var module = try load(run, place, temporary, interruption)
+        let document = try prepare(run, asked, module.report, place, temporary)
 
         let showsJSON = output == .json
         let backend = LocalMPI(mpirun: try Self.mpirun(), rankProgram: try Self.rankProgram())
@@ -79,7 +85,7 @@ struct Try: ParsableCommand {
             }
         }
         let start = ContinuousClock.now
-        let failure = try attempt.follow()
+        let failure = try attempt.follow(&module)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
 
         let observed = attempt.observation
@@ -103,35 +109,52 @@ struct Try: ParsableCommand {
         if !showsJSON { StandardStreams.chatter("succeeded in \(Format.duration(seconds))") }
     }
 
-    /// Loads and checks everything, and fills the attempt's folder.
-    private func prepare(
-        _ asked: RunInputs?, _ temporary: borrowing TryFolder, _ interruption: Interruption
-    ) throws -> RunDocument {
+    /// What a try is made with.
+    private struct Place {
+        var module: String
+        var interpreter: String
+        var package: String
+        var directory: String
+    }
+
+    private func place(_ temporary: borrowing TryFolder) throws -> Place {
         guard let resolved = realpath(file, nil) else { throw systemFailure("'\(file)' cannot be read") }
-        let path = try Self.module(String(cString: resolved), temporary)
-        free(resolved)
-        let costs = try placing.readCosts()
+        defer { free(resolved) }
         let variables = processEnvironment()
-        let interpreter = try PythonPrograms.interpreter(asked: python, variables: variables)
-        let package = try PythonPrograms.package(cache: Self.cache(variables), otherwise: temporary.folder.python)
-        let directory = FileManager.default.currentDirectoryPath
+        return Place(
+            module: try Self.module(String(cString: resolved), temporary),
+            interpreter: try PythonPrograms.interpreter(asked: python, variables: variables),
+            package: try PythonPrograms.package(cache: Self.cache(variables), otherwise: temporary.folder.python),
+            directory: FileManager.default.currentDirectoryPath)
+    }
 
+    private func load(
+        _ run: RunID, _ place: Place, _ temporary: borrowing TryFolder, _ interruption: Interruption
+    ) throws -> TriedModule {
+        var variables = processEnvironment()
         let inherited = variables["PYTHONPATH"].flatMap { $0.isEmpty ? nil : ":" + $0 } ?? ""
-        let loader = ModuleDescription(
-            interpreter: interpreter, environment: variables.merging(["PYTHONPATH": package + inherited]) { $1 }, directory: directory,
+        variables["PYTHONPATH"] = place.package + inherited
+        variables["WEFT_RUN_ID"] = "\(run)"
+        variables["WEFT_ATTEMPT"] = "\(Self.attempt)"
+        return try TriedModule.load(
+            interpreter: place.interpreter, folder: temporary.folder, file: place.module, attribute: graph,
+            address: RunDocument.nurseryAddress(run: run, attempt: Self.attempt), environment: variables, directory: place.directory,
             interruption: interruption)
-        let (loaded, report) = try loader.load(path, attribute: graph)
-        let graph = try loaded.withCheckedNativeElements()
+    }
 
+    /// Checks everything, and fills the attempt's folder.
+    private func prepare(
+        _ run: RunID, _ asked: RunInputs?, _ report: ModuleReport, _ place: Place, _ temporary: borrowing TryFolder
+    ) throws -> RunDocument {
+        let name = place.module.split(separator: "/").last.map(String.init) ?? place.module
+        let graph = try report.validGraph(of: name).withCheckedNativeElements()
         let document = RunDocument(
-            run: RunID(
-                milliseconds: UInt64(Date().timeIntervalSince1970 * 1000), random: (0..<10).map { _ in UInt8.random(in: 0...255) }),
-            attempt: 1, graph: graph,
-            plan: try Planner.plan(graph, ranks: placing.ranks ?? 1, layout: placing.layout ?? .fused, costs: costs),
-            inputs: try RunInputs.resolve(asked, for: graph), interpreter: report.interpreter ?? interpreter, module: path,
-            attribute: report.attribute,
-            capture: noProvenance ? .off : .full, timeLimit: timeLimit)
-        try temporary.fill(document, package: package, directory: directory)
+            run: run, attempt: Self.attempt, graph: graph,
+            plan: try Planner.plan(
+                graph, ranks: placing.ranks ?? 1, layout: placing.layout ?? .fused, costs: try placing.readCosts()),
+            inputs: try RunInputs.resolve(asked, for: graph), interpreter: report.interpreter ?? place.interpreter, module: place.module,
+            attribute: report.attribute, capture: noProvenance ? .off : .full, timeLimit: timeLimit, isLoaded: report.nursery)
+        try temporary.fill(document, package: place.package, directory: place.directory)
         return document
     }
 

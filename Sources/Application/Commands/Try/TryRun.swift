@@ -38,9 +38,10 @@ struct TryRun {
         progress = TryProgress(terminal: .chatter)
     }
 
+    /// - Parameter module: what workers are forked from; ended with the run.
     /// - Returns: why it failed; nil where it succeeded.
     /// - Throws: `SilentExit` after an interruption.
-    mutating func follow() throws -> FailureReport? {
+    mutating func follow(_ module: inout TriedModule) throws -> FailureReport? {
         let folder = launch.folder
         let output = open("\(folder.launcher)/output", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         guard output >= 0 else { throw systemFailure("'\(folder.launcher)/output' cannot be made") }
@@ -49,12 +50,14 @@ struct TryRun {
         let mpirun = try ChildProcess(
             backend.command(for: launch), environment: variables, directory: folder.work, descriptors: [output, output])
         do {
-            try stay(with: mpirun)
+            try stay(with: mpirun, &module)
         } catch {
             _ = end(mpirun)
             throw error
         }
         let status = end(mpirun)
+        module.end()
+        try show(module.printed())
         var damage: FailureReport?
         do {
             while try look() {}
@@ -68,12 +71,13 @@ struct TryRun {
 
     /// Until it ends, or a rank has failed and `mpirun` does not end the others.
     /// - Throws: `SilentExit` after an interruption, or when nobody reads what is shown.
-    private mutating func stay(with mpirun: ChildProcess) throws {
+    private mutating func stay(with mpirun: ChildProcess, _ module: inout TriedModule) throws {
         defer { progress.clear() }
         var failed: ContinuousClock.Instant?
         while !Interruption.isReadable(mpirun.watch) {
-            interruption.wait(for: [mpirun.watch], milliseconds: Self.lookMilliseconds)
+            interruption.wait(for: [mpirun.watch] + module.interest, milliseconds: Self.lookMilliseconds)
             if interruption.hasCome { throw SilentExit(status: .interrupted) }
+            try show(module.printed())
             do {
                 try look()
             } catch is SegmentError {
@@ -83,6 +87,16 @@ struct TryRun {
             if failed == nil, progress.isDue(), try launch.folder.firstFailure(ranks: launch.ranks) != nil { failed = .now }
             if let failed, .now - failed > Self.grace { return }
             progress.draw(observation)
+        }
+    }
+
+    private mutating func show(_ printed: [String]) throws {
+        guard !printed.isEmpty else { return }
+        progress.clear()
+        for text in printed {
+            try show(
+                LogLine(
+                    sequence: 0, attempt: document.attempt, rank: 0, element: nil, instance: nil, stream: .stderr, at: Date(), text: text))
         }
     }
 

@@ -14,6 +14,8 @@ package struct ModuleReport: Sendable, Decodable {
     /// The interpreter itself, where a script in `PATH` stood for it.
     package var interpreter: String?
     package var problem: Refusal?
+    /// The process that says so goes on as a nursery: workers can be forked from it.
+    package var nursery: Bool?
 
     /// The graph, which can run.
     /// - Throws: `Problem` with what the loader says, or what is wrong with the graph.

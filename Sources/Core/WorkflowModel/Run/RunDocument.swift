@@ -24,11 +24,13 @@ package struct RunDocument: Sendable, Codable {
     package var capture: Capture
     /// Seconds that the ranks may take.
     package var timeLimit: Double?
+    /// A nursery that has loaded the module listens already, on the one node that there is.
+    package var isLoaded: Bool?
 
     package init(
         run: RunID, attempt: Int, graph: WorkflowGraph, plan: Plan, inputs: [String: SourceInput],
         replayed: [String: [ItemRange]]? = nil, interpreter: String, module: String, attribute: String?, capture: Capture = .full,
-        timeLimit: Double? = nil
+        timeLimit: Double? = nil, isLoaded: Bool? = nil
     ) {
         format = Self.formatVersion
         self.run = run
@@ -42,12 +44,17 @@ package struct RunDocument: Sendable, Codable {
         self.attribute = attribute
         self.capture = capture
         self.timeLimit = timeLimit
+        self.isLoaded = isLoaded
     }
 
     private enum CodingKeys: String, CodingKey {
         case format, run, attempt, graph, plan, inputs, replayed, interpreter, module, attribute, capture
         case timeLimit = "time_limit"
+        case isLoaded = "loaded"
     }
+
+    /// Name of the abstract Unix socket where a node's nursery listens.
+    package static func nurseryAddress(run: RunID, attempt: Int) -> String { "weft-\(run)-\(attempt)" }
 
     /// Numbers of the items that the source is to process, in order.
     package func items(ofSource element: String) -> [Range<Int>] {
