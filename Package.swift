@@ -96,7 +96,7 @@ let package = Package(
         target(.adapters, "Telemetry", ["WorkflowModel", coreMetrics, logging]),
         target(.adapters, "MPITransport", ["CMPI", "CPosix", "StreamEngine"]),
         target(.adapters, "PythonHost", ["CPosix", "StreamEngine", "WorkflowModel"]),
-        target(.adapters, "NativeHost", ["CPosix", "NativeElements", "Provenance", "StreamEngine", "WorkflowModel"]),
+        target(.adapters, "NativeHost", ["CPosix", "NativeElements", "Provenance", "StreamEngine", "WorkflowModel", collections]),
         target(.adapters, "Backends", ["WorkflowModel", "CPosix", "HTTPClient"]),
         target(
             .adapters, "PythonPackage", path: "python", exclude: ["tests", "pyproject.toml", "README.md"],
@@ -114,6 +114,7 @@ let package = Package(
                 .embedInCode("weft/policy.py"), .embedInCode("weft/printing.py"), .embedInCode("weft/profile.py"),
                 .embedInCode("weft/recorder.py"), .embedInCode("weft/values.py"), .embedInCode("weft/watch.py"),
                 .embedInCode("weft/ports.py"), .embedInCode("weft/ending.py"),
+                .embedInCode("weft/checkpoints.py"),
             ]),
 
         // Application: use cases, their storage and their faces.
@@ -122,6 +123,7 @@ let package = Package(
             resources: [
                 .embedInCode("Migrations/0001-initial.sql"), .embedInCode("Migrations/0002-runs-of-calls.sql"),
                 .embedInCode("Migrations/0003-applications.sql"), .embedInCode("Migrations/0004-resumed-attempts.sql"),
+                .embedInCode("Migrations/0005-checkpoints.sql"),
             ]),
         target(
             .application, "ExecutionService",

@@ -35,6 +35,7 @@ package enum PythonPackage {
         ("weft/printing.py", PackageResources.printing_py),
         ("weft/ports.py", PackageResources.ports_py),
         ("weft/ending.py", PackageResources.ending_py),
+        ("weft/checkpoints.py", PackageResources.checkpoints_py),
         ("weft/profile.py", PackageResources.profile_py),
         ("weft/recorder.py", PackageResources.recorder_py),
         ("weft/values.py", PackageResources.values_py),

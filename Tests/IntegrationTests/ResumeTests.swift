@@ -83,6 +83,36 @@ extension Integration {
             await weft.down()
         }
 
+        @Test func whatPEsKeepIsGoneOnFrom() async throws {
+            let weft = try await Installation.start()
+            let (run, broken) = try await submit("saved", brokenAt: 120, in: weft)
+            try write("185", to: broken)
+            let first = try await resume(run, toBe: .failed, in: weft)
+            #expect(first.items < Self.items && numbers(first).contains(120) && numbers(first).contains(199))
+            #expect(first.parts.allSatisfy { $0.reason.contains("at checkpoint") }, "\(first.parts)")
+            try write("", to: broken)
+            let second = numbers(try await resume(run, toBe: .succeeded, in: weft))
+            #expect(second.contains(185) && second.isSubset(of: numbers(first)))
+
+            // Each datum was summed and counted once, however often its item was read, and what was passed on was passed on once.
+            let results = try await weft.json([RunResult].self, ["run", "results", run, "--limit", "0"])
+            let total = Int64(Self.items * (Self.items - 1))
+            let values = results.map(\.value)
+            #expect(values.count { $0 == .array([.string("sum"), .integer(total)]) } == 1)
+            let passed = values.compactMap { value -> String? in
+                guard let datum = value.arrayValue?.first?.arrayValue, case .integer(let number) = datum[0] else { return nil }
+                return "\(number)\(datum[1].stringValue ?? "")"
+            }
+            #expect(passed.sorted() == (0..<Self.items).flatMap { ["\($0)a", "\($0)b"] }.sorted())
+            for (part, count) in [("a", Self.items), ("b", Self.items), ("begun", 1)] {
+                #expect(values.count { $0 == .array([.string(part), .integer(Int64(count))]) } == 1, "\(part)")
+            }
+            // What was written in preprocess is part of the checkpoint.
+            #expect(values.count { $0 == .array([.string("begun"), .integer(0)]) } == 1)
+            #expect(Set(results.map(\.datum.attempt)).isSuperset(of: [1, 3]))
+            await weft.down()
+        }
+
         @Test func aPEThatKeepsStateIsNamedAndNothingHappens() async throws {
             let weft = try await Installation.start()
             let (run, _) = try await submit("totals", brokenAt: 120, in: weft)

@@ -125,6 +125,8 @@ struct Outcome {
             let encoder = SegmentEncoder(run: run, attempt: 1, rank: 0)
             let chunk = try SegmentDecoder(run: run, attempt: 1, rank: 0).decode(encoder.header() + SegmentEncoder.frame(bytes), at: 0)
             records += chunk.records
+        case .checkpointed(let checkpoint, let items):
+            notes.append("checkpoint \(checkpoint) after \(items.map(String.init) ?? "no") items")
         case .line(_, _, let text): lines.append(text)
         case .failed(let report): failure = report
         }

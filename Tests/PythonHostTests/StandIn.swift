@@ -162,11 +162,14 @@ final class StandIn {
             output += body.buffer
             return "OUTPUT"
         case .consumed(let number): return "CONSUMED \(number)"
+        case .checkpointed(let checkpoint): return "CHECKPOINTED \(checkpoint)"
+        case .paused: return "PAUSED"
         case .done: return "DONE"
         case .note(.started(let pid)):
             self.pid = pid
             return "started"
         case .note(.ready(let pid)): return pid == self.pid ? "ready" : "ready as \(pid), started as \(self.pid)"
+        case .note(.checkpointed(let checkpoint, let items)): return "checkpoint \(checkpoint) after \(items.map { "\($0)" } ?? "no") items"
         case .note(.records(let bytes)): return "RECORDS \(bytes.count)"
         case .note(.line(let instance, let stream, let text)): return "\(instance.map { "\($0) " } ?? "")\(stream): \(text)"
         case .note(.failed(let json)): return "FAILED \(String(decoding: json, as: UTF8.self))"

@@ -110,9 +110,51 @@ private struct Records {
     }
 
     private func resume(_ run: RunID, in storage: Storage, dryRun: Bool = false) async throws -> ResumePlan {
-        let outcome = try await storage.resume(run, at: noon, dryRun: dryRun)
+        let outcome = try await storage.resume(run, checkpoint: nil, at: noon, dryRun: dryRun)
         guard case .resumed(let plan) = outcome else { throw Unexpected(description: "\(outcome)") }
         return plan
+    }
+
+    /// Write keeps state and gives snapshots.
+    @Test func anAttemptGoesOnFromTheLastCheckpoint() async throws {
+        let (storage, run) = try await start(graph { ($0.stateful, $0.snapshotEvery) = (true, 30) })
+        var first = Records(changed: nil)
+        first.other(.preprocess, of: write, result: 100)
+        for item in 0..<5 { first.process(item, item == 4 ? .failed : .complete) }
+        try await fail(run, attempt: 1, first.records, in: storage)
+
+        func resume(from checkpoint: Checkpoint?, dryRun: Bool = false) async throws -> ResumePlan {
+            let outcome = try await storage.resume(run, checkpoint: checkpoint, at: noon, dryRun: dryRun)
+            guard case .resumed(let plan) = outcome else { throw Unexpected(description: "\(outcome)") }
+            return plan
+        }
+        let anew = try await resume(from: nil, dryRun: true)
+        #expect(anew.replayed == ["Read0": [ItemRange(first: 0, count: 6)]])
+        #expect(anew.parts.map(\.reason) == ["attempt 1 came to no checkpoint at which what PEs keep was saved"])
+        let checkpoint = Checkpoint(folder: "/runs/1/checkpoints", number: 2, items: ["Read0": 3])
+        let plan = try await resume(from: checkpoint)
+        // Item 3 was processed too, but what Write keeps does not hold it.
+        #expect(plan.replayed == ["Read0": [ItemRange(first: 3, count: 3)]])
+        #expect(plan.parts.map(\.reason) == ["what PEs keep was saved before, at checkpoint 2"])
+        let restored = RestoredState(folder: "/runs/1/checkpoints", checkpoint: 2)
+        #expect(try await storage.document(run)?.restored == restored)
+        #expect(try await results(run, in: storage) == ["1: 0", "1: 1", "1: 100", "1: 2"])
+
+        // The next attempt comes to no checkpoint of its own: it counts for nothing, and the one after it begins as it did.
+        var second = Records(changed: nil)
+        second.other(.preprocess, of: write, result: nil)
+        for item in 3..<5 { second.process(item, .complete) }
+        try await fail(run, attempt: 2, second.records, in: storage)
+        #expect(try await resume(from: nil).replayed == plan.replayed)
+        #expect(try await storage.document(run)?.restored == restored)
+        #expect(try await results(run, in: storage) == ["1: 0", "1: 1", "1: 100", "1: 2"])
+
+        // One that does counts as far as that.
+        try await fail(run, attempt: 3, second.records, in: storage)
+        let last = try await resume(from: Checkpoint(folder: "/runs/3/checkpoints", number: 1, items: ["Read0": 1]))
+        #expect(last.replayed == ["Read0": [ItemRange(first: 4, count: 2)]])
+        #expect(try await storage.document(run)?.restored == RestoredState(folder: "/runs/3/checkpoints", checkpoint: 1))
+        #expect(try await results(run, in: storage) == ["1: 0", "1: 1", "1: 100", "1: 2", "3: 3"])
     }
 
     @Test func onlyWhatDidNotComeToItsEndIsProcessedAgain() async throws {
@@ -176,7 +218,7 @@ private struct Records {
 
     @Test func anAttemptThatNeverRanIsResumedWhole() async throws {
         let (storage, run) = try await start()
-        #expect(try await storage.resume(run, at: noon, dryRun: false) == .notRetriable(.queued))
+        #expect(try await storage.resume(run, checkpoint: nil, at: noon, dryRun: false) == .notRetriable(.queued))
         #expect(try await storage.requestCancel(run, at: noon) == .cancelled)
         #expect(try await resume(run, in: storage).replayed == ["Read0": [ItemRange(first: 0, count: 6)]])
     }
@@ -219,7 +261,7 @@ private struct Records {
             attempt.process(0, .complete)
             attempt.other(.postprocess, of: write, result: atEnd)
             try await fail(run, attempt: 1, attempt.records, in: storage)
-            let outcome = try await storage.resume(run, at: noon, dryRun: false)
+            let outcome = try await storage.resume(run, checkpoint: nil, at: noon, dryRun: false)
             if let detail {
                 #expect(outcome == .refused(attempt: 1, [ResumeObstacle(element: "Write2", detail: detail)]))
                 #expect(try await storage.state(of: run)?.attempt == 1)

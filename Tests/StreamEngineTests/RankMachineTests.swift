@@ -41,11 +41,15 @@ struct RankMachineTests {
             case .send(let bytes, _):
                 switch try Message(bytes) {
                 case .data(_, _, let batch): "send \(batch.weight)"
+                case .barrier(_, _, let checkpoint): "barrier \(checkpoint)"
+                case .part(_, _, let checkpoint): "part \(checkpoint)"
                 case .end: "end"
+                case .sourceEnded: "source ended"
                 case .credit(_, _, let bytes): "credit \(bytes)"
                 }
             case .feed(_, let number, _): "feed \(number)"
             case .go: "go"
+            case .checkpoint(_, let checkpoint, _): "checkpoint \(checkpoint)"
             case .finish: "finish"
             case .read(_, let reading): "read \(reading)"
             }
@@ -109,6 +113,56 @@ struct RankMachineTests {
         #expect(try names(actions(&machine)) == (0..<16).map { "feed \($0)" })
         try machine.consumed(0, worker: 1)
         #expect(try names(actions(&machine)) == ["credit 50", "feed 16"])
+    }
+
+    @Test func aCheckpointWaitsForTheBarriersOfAllOpenStreams() throws {
+        let layout = Layout(stages: [(1, 1), (1, 1), (1, 1)], links: [(0, 0, 2, .roundRobin), (1, 0, 2, .roundRobin)]) { $0 }
+        var machine = RankMachine(routing: try Routing(graph: layout.graph, plan: layout.plan), rank: 2)
+        func data(from worker: Int) -> FixedBytes {
+            let body = output([50])
+            return Message.data(from: worker, to: 2, Batch([ChunkSlice(body: PaddedBytes(body), range: body.indices, weight: 50)]))
+                .encoded()
+        }
+        func barrier(from worker: Int, _ number: UInt32) -> FixedBytes {
+            Message.barrier(from: worker, to: 2, checkpoint: number).encoded()
+        }
+        try machine.ready(2)
+        try machine.received(barrier(from: 0, 1), fromRank: 0)
+        try machine.received(data(from: 0), fromRank: 0)
+        #expect(actions(&machine).isEmpty, "what comes after a barrier waits")
+        try machine.received(data(from: 1), fromRank: 1)
+        #expect(try names(actions(&machine)) == ["feed 0"])
+        try machine.received(barrier(from: 1, 1), fromRank: 1)
+        #expect(try names(actions(&machine)) == ["checkpoint 1", "feed 1"])
+        #expect(throws: StreamViolation.self, "a barrier too early") {
+            try machine.received(barrier(from: 0, 2), fromRank: 0)
+            try machine.received(barrier(from: 0, 3), fromRank: 0)
+        }
+        // A stream that has ended holds nothing up.
+        try machine.received(Message.end(from: 1, to: 2).encoded(), fromRank: 1)
+        #expect(try names(actions(&machine)) == ["checkpoint 2"])
+    }
+
+    @Test func aBarrierLeavesBehindWhatWasWrittenBeforeWithoutCredit() throws {
+        var limits = StreamLimits()
+        limits.window = 100
+        limits.batchBytes = 100
+        let routing = try Routing(graph: Self.layout.graph, plan: Self.layout.plan)
+        var machine = RankMachine(routing: routing, rank: 0, limits: limits, checkpointInterval: 10)
+        machine.tick(100)
+        #expect(actions(&machine).isEmpty, "the source does not run yet")
+        try machine.ready(0)
+        machine.tick(101)
+        machine.tick(110)
+        #expect(try names(actions(&machine)) == ["go"])
+        machine.tick(111)
+        #expect(try names(actions(&machine)) == ["checkpoint 1"])
+        try machine.wrote(PaddedBytes(output([100])), worker: 0)
+        try machine.checkpointed(1, worker: 0)
+        try machine.wrote(PaddedBytes(output([100])), worker: 0)
+        #expect(try names(actions(&machine)) == ["send 100", "barrier 1"])
+        try machine.received(Message.credit(from: 0, to: 1, bytes: 100).encoded(), fromRank: 1)
+        #expect(try names(actions(&machine)) == ["send 100"])
     }
 
     @Test func finishComesAfterTheLastBatch() throws {

@@ -106,12 +106,22 @@ struct SimulatedWorker {
     private(set) var largestInput = 0
     private(set) var mostBatches = 0
 
+    private enum Input {
+        case batch(number: UInt32, [Item])
+        case checkpoint(UInt32, items: Int)
+    }
+
+    /// Items that a source may still process before the next checkpoint; `nil`: there are none.
+    var allowed: Int?
+    private var isPaused = false
     private var isReady = false
     private var mayRun = false
     private var mayFinish = false
     private(set) var isDone = false
     var isRead = true
-    private var inputs: [(number: UInt32, items: [Item])] = []
+    /// By checkpoint: how much was sent and received when the worker took its part.
+    private(set) var parts: [UInt32: (sent: Int, received: Int)] = [:]
+    private var inputs: [Input] = []
     private var generator: SeededGenerator
     private var router: Router
 
@@ -130,12 +140,16 @@ struct SimulatedWorker {
 
     mutating func feed(_ batch: Batch, number: UInt32) throws {
         let items = try Item.decode(batch.chunks)
-        inputs.append((number, items))
+        inputs.append(.batch(number: number, items))
         largestInput = max(largestInput, batch.weight)
-        mostBatches = max(mostBatches, inputs.count)
+        mostBatches = max(mostBatches, inputs.count { if case .batch = $0 { true } else { false } })
     }
 
-    mutating func go() { mayRun = true }
+    mutating func checkpoint(_ number: UInt32, items: Int) { inputs.append(.checkpoint(number, items: items)) }
+    mutating func go() {
+        if mayRun { (allowed, isPaused) = (nil, false) }
+        mayRun = true
+    }
     mutating func finish() { mayFinish = true }
 
     mutating func nextEvents() -> [HostEvent<Never>] {
@@ -144,14 +158,27 @@ struct SimulatedWorker {
             isReady = true
             return [.ready]
         }
+        if case .checkpoint(let number, let items)? = inputs.first {
+            inputs.removeFirst()
+            allowed = items
+            isPaused = false
+            parts[number] = (sent.count, received.count)
+            return [.checkpointed(number)]
+        }
         if isSource {
+            if isPaused { return [] }
+            if mayRun, remaining > 0, allowed == 0 {
+                isPaused = true
+                return [.paused]
+            }
             if mayRun, remaining > 0 {
-                let some = min(remaining, 1 + generator.below(5))
+                let some = min(remaining, allowed ?? .max, 1 + generator.below(5))
                 remaining -= some
+                allowed? -= some
                 return output(some)
             }
             if mayRun { return end() }
-        } else if let (number, items) = inputs.first {
+        } else if case .batch(let number, let items)? = inputs.first {
             inputs.removeFirst()
             received += items
             // A filter, a map and a fan-out at once.
@@ -205,6 +232,7 @@ struct SimulatedHost: ElementHost {
         try workers[worker]?.feed(batch, number: number)
     }
     mutating func go(_ worker: Int) { workers[worker]?.go() }
+    mutating func checkpoint(_ checkpoint: UInt32, of worker: Int, items: Int) { workers[worker]?.checkpoint(checkpoint, items: items) }
     mutating func finish(_ worker: Int) { workers[worker]?.finish() }
     mutating func setReading(_ reading: Bool, from worker: Int) { workers[worker]?.isRead = reading }
 
@@ -230,7 +258,11 @@ struct Simulation {
     private(set) var mostOutput: [Int: Int] = [:]
     private(set) var mostInput: [Int: Int] = [:]
 
-    init(layout: Layout, limits: StreamLimits, items: Int, longestValue: Int, seed: UInt64, pace: (Int) -> Double) throws {
+    /// - Parameter checkpointEvery: steps between checkpoints; `nil`: there are none.
+    init(
+        layout: Layout, limits: StreamLimits, items: Int, longestValue: Int, seed: UInt64, checkpointEvery: Int? = nil,
+        pace: (Int) -> Double
+    ) throws {
         var generator = SeededGenerator(seed: seed)
         let routing = try Routing(graph: layout.graph, plan: layout.plan)
         let network = Network(ranks: layout.plan.ranks, delay: Int64(generator.below(20)) * 1_000_000, seed: generator.next())
@@ -239,14 +271,17 @@ struct Simulation {
             let workers = layout.plan.workers(onRank: rank).map { worker in
                 let stage = layout.plan.workers[worker].stage
                 let edges = layout.graph.edges.indices.filter { Self.leaves(layout, edge: $0, stage: stage) }
-                return SimulatedWorker(
+                var made = SimulatedWorker(
                     number: worker, isSource: routing.isSource(stage: stage), edges: edges,
                     router: Router(routing: routing, worker: worker), pace: pace(worker), items: items, longestValue: longestValue,
                     seed: generator.next())
+                made.allowed = checkpointEvery.map { _ in CheckpointRules.firstItems }
+                return made
             }
             loops.append(
                 RankLoop(
-                    machine: RankMachine(routing: routing, rank: rank, limits: limits),
+                    machine: RankMachine(
+                        routing: routing, rank: rank, limits: limits, checkpointInterval: checkpointEvery.map { Int64($0) * 1_000_000 }),
                     transport: SimulatedTransport(network: network, rank: rank), host: SimulatedHost(workers: workers)))
         }
         self.layout = layout
@@ -266,6 +301,7 @@ struct Simulation {
     mutating func run(steps: Int) throws -> Bool {
         for _ in 0..<steps {
             network.now += 1_000_000
+            for rank in loops.indices { try loops[rank].tick(network.now) }
             for rank in loops.indices {
                 guard try loops[rank].step(note: { _, _ in }) else { continue }
                 for worker in layout.plan.workers(onRank: rank) {

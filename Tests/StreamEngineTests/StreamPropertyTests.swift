@@ -18,11 +18,11 @@ struct StreamPropertyTests {
         return limits
     }
 
-    /// What each destination must see of one origin: the groupings once more, written down plainly.
-    private static func expected(_ layout: Layout, origin: SimulatedWorker) -> [Int: [Item]] {
+    /// What each destination must see of what one origin sent: the groupings once more, written down plainly.
+    private static func expected(_ layout: Layout, origin: SimulatedWorker, _ sent: some Sequence<Item>) -> [Int: [Item]] {
         var turns: [Int: Int] = [:]
         var result: [Int: [Item]] = [:]
-        for item in origin.sent {
+        for item in sent {
             let edge = layout.graph.edges[item.edge]
             guard let receiver = layout.graph.index(of: edge.to), let stage = layout.plan.stage(ofElement: receiver),
                 let port = layout.graph.elements[receiver].inputs.first(where: { $0.name == edge.input })
@@ -54,6 +54,7 @@ struct StreamPropertyTests {
         var paces = SeededGenerator(seed: generator.next())
         var simulation = try Simulation(
             layout: layout, limits: limits, items: 10 + generator.below(40), longestValue: 3 * limits.window, seed: generator.next(),
+            checkpointEvery: seed.isMultiple(of: 2) ? 5 + generator.below(100) : nil,
             pace: { _ in paces.chance(0.2) ? 0.05 : Double.random(in: 0.2...1, using: &paces) })
 
         let ended = try simulation.run(steps: 60_000)
@@ -62,7 +63,7 @@ struct StreamPropertyTests {
 
         let workers = simulation.workers
         for origin in workers {
-            let expected = Self.expected(layout, origin: origin)
+            let expected = Self.expected(layout, origin: origin, origin.sent)
             for receiver in workers {
                 for edge in layout.graph.edges.indices {
                     let seen = receiver.received.filter { Int($0.datum >> 32) == origin.number && $0.edge == edge }
@@ -72,6 +73,8 @@ struct StreamPropertyTests {
                 }
             }
         }
+
+        Self.expectConsistent(workers, layout, "seed \(seed)")
 
         for worker in workers {
             let stage = layout.plan.workers[worker.number].stage
@@ -89,6 +92,49 @@ struct StreamPropertyTests {
             #expect((simulation.mostInput[worker.number] ?? 0) <= input, "seed \(seed): the input of \(worker.number) grew")
             #expect(worker.mostBatches <= limits.unconsumedBatches, "seed \(seed): worker \(worker.number) was given too much")
         }
+    }
+
+    /// At a checkpoint each receiver has consumed just what each origin had sent by its own part of it.
+    /// - Returns: how many checkpoints are complete.
+    @discardableResult
+    private static func expectConsistent(_ workers: [SimulatedWorker], _ layout: Layout, _ name: String) -> Int {
+        let checkpoints = workers.first.map { first in
+            first.parts.keys.filter { number in workers.allSatisfy { $0.parts[number] != nil } }
+        }
+        for checkpoint in checkpoints ?? [] {
+            for origin in workers {
+                let sent = origin.sent.prefix(origin.parts[checkpoint]?.sent ?? 0)
+                let expected = expected(layout, origin: origin, sent)
+                for receiver in workers {
+                    let received = receiver.received.prefix(receiver.parts[checkpoint]?.received ?? 0)
+                    for edge in layout.graph.edges.indices {
+                        #expect(
+                            received.filter { Int($0.datum >> 32) == origin.number && $0.edge == edge }
+                                == (expected[receiver.number] ?? []).filter { $0.edge == edge },
+                            "\(name): checkpoint \(checkpoint) of worker \(receiver.number) is not that of \(origin.number)")
+                    }
+                }
+            }
+        }
+        return checkpoints?.count ?? 0
+    }
+
+    @Test(arguments: 0..<20) func checkpointsAreConsistentAlsoWhereStreamsMeet(seed: UInt64) throws {
+        // Two sources of different pace, a diamond, and several instances on every step.
+        let layout = Layout(
+            stages: [(1, 1), (1, 1), (1, 3), (1, 2), (1, 2)],
+            links: [
+                (0, 0, 2, .roundRobin), (0, 0, 3, .byKey([.index(0)])), (1, 0, 3, .all), (2, 0, 4, .roundRobin),
+                (3, 0, 4, .byKey([.index(0)])),
+            ]
+        ) { $0 % 3 }
+        var simulation = try Simulation(
+            layout: layout, limits: StreamLimits(), items: 400, longestValue: 200, seed: seed, checkpointEvery: 10
+        ) {
+            $0 == 1 ? 0.3 : 0.6
+        }
+        #expect(try simulation.run(steps: 20_000), "seed \(seed): some rank never ended")
+        #expect(Self.expectConsistent(simulation.workers, layout, "seed \(seed)") >= 2)
     }
 
     @Test func aSlowConsumerHoldsAFastProducerBack() throws {

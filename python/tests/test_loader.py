@@ -76,7 +76,7 @@ def test_the_document(module):
     ]
     assert set(lines) == {
         "id", "name", "class_name", "inputs", "outputs", "processes", "single", "documentation", "parameters", "digest", "source",
-            "stateful", "on_error", "time_limit",
+            "stateful", "on_error", "time_limit", "snapshot_every",
     }  # fmt: skip
     assert (lines["inputs"], lines["outputs"], lines["processes"], lines["single"]) == ([], ["output"], 1, False)
     assert lines["documentation"] == "Gives lines." and lines["source"].startswith("class Lines")

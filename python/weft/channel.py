@@ -157,6 +157,12 @@ class Channel:
                 self._read()
         return self._frames.popleft()
 
+    def next_frame(self):
+        """The next frame, if there is one."""
+        if not self._frames and self._poll(select.POLLIN, 0):
+            self._read()
+        return self._frames.popleft() if self._frames else None
+
     def _read(self):
         if self._large is not None:
             return self._read_large()

@@ -8,7 +8,10 @@ from weft.native import NativePE
 
 _KINDS = ("python", "command", "native")
 _COMMAND = ("mode", "output", "folder", "environment", "reply_within")
-_SETTINGS = {"processes": "numprocesses", "on_error": "on_error", "time_limit": "time_limit", "stateful": "stateful", "single": "single"}
+_SETTINGS = {
+    "processes": "numprocesses", "on_error": "on_error", "time_limit": "time_limit", "snapshot_every": "snapshot_every",
+    "stateful": "stateful", "single": "single",
+}  # fmt: skip
 
 
 class DocumentError(Exception):

@@ -31,6 +31,8 @@ class GenericPE:
     on_error = "fail"
     #: Seconds that one datum may take.
     time_limit = None
+    #: Of a PE that defines both `snapshot()`, which returns what it keeps in memory, and `restore(state)`: seconds between two snapshots.
+    snapshot_every = 30.0
     #: Number of the process that hosts this instance, unique among the processes of a run; set before `preprocess`.
     rank = None
 

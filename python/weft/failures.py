@@ -10,11 +10,11 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class Failure(Exception):
-    """What keeps a worker from its work, before it has one."""
+    """What keeps a worker from its work, but for what a PE does with a datum."""
 
-    def __init__(self, cause, message, error=None):
+    def __init__(self, cause, message, error=None, **details):
         super().__init__(message)
-        self.report = report(cause, message, error)
+        self.report = report(cause, message, error, **details)
 
 
 class TimeLimitExceeded(BaseException):

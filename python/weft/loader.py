@@ -212,7 +212,8 @@ def _element(pe, node, file, problems):
         "source": source,
         "stateful": _stateful(pe, place, problems),
         "on_error": _on_error(pe, place, problems),
-        "time_limit": _time_limit(pe, place, problems),
+        "time_limit": _seconds(pe, "time_limit", place, problems),
+        "snapshot_every": _snapshot_every(pe, place, problems),
     }
     native = _native(pe, place, problems)
     return {**described, "parameters": native["parameters"], "native": native} if native else described
@@ -240,6 +241,8 @@ def _native(pe, place, problems):
 
 def _stateful(pe, place, problems):
     stateful = pe.stateful
+    if stateful is None and _takes_snapshots(pe):
+        return True
     if stateful is None or isinstance(stateful, bool):
         return stateful
     # What dispel4py's hybrid mapping takes.
@@ -261,14 +264,24 @@ def _on_error(pe, place, problems):
     return "fail"
 
 
-def _time_limit(pe, place, problems):
-    limit = pe.time_limit
-    if limit is None:
+def _seconds(pe, name, place, problems):
+    seconds = getattr(pe, name)
+    if seconds is None:
         return None
-    if isinstance(limit, numbers.Real) and not isinstance(limit, bool) and math.isfinite(limit) and limit > 0:
-        return float(limit)
-    problems.append(f"{place}: {pe.id} has time_limit {limit!r}. Use a number of seconds above 0, or leave it out.")
+    if isinstance(seconds, numbers.Real) and not isinstance(seconds, bool) and math.isfinite(seconds) and seconds > 0:
+        return float(seconds)
+    problems.append(f"{place}: {pe.id} has {name} {seconds!r}. Use a number of seconds above 0, or leave it out.")
     return None
+
+
+def _takes_snapshots(pe):
+    return callable(getattr(pe, "snapshot", None)) and callable(getattr(pe, "restore", None))
+
+
+def _snapshot_every(pe, place, problems):
+    """None for a PE that does not define both `snapshot` and `restore`."""
+    seconds = _seconds(pe, "snapshot_every", place, problems)
+    return seconds if _takes_snapshots(pe) and pe.stateful is not False else None
 
 
 def _grouping(connection):
@@ -308,7 +321,7 @@ def _processes(pe, place, problems):
 
 
 def _parameters(pe):
-    own = set(vars(GenericPE())) | {"single", "rank", "stateful", "on_error", "time_limit"}
+    own = set(vars(GenericPE())) | {"single", "rank", "stateful", "on_error", "time_limit", "snapshot_every"}
     parameters = {}
     for name, value in vars(pe).items():
         if name not in own and not name.startswith("_"):

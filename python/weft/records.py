@@ -6,8 +6,8 @@ import reprlib
 import struct
 
 # Kinds of frames.
-INPUT, FINISH, GO = 1, 2, 3
-READY, OUTPUT, RECORDS, CONSUMED, LOG, DONE, FAILED = 16, 17, 18, 19, 20, 21, 22
+INPUT, FINISH, GO, CHECKPOINT = 1, 2, 3, 4
+READY, OUTPUT, RECORDS, CONSUMED, LOG, DONE, FAILED, CHECKPOINTED, PAUSED = 16, 17, 18, 19, 20, 21, 22, 23, 24
 
 MAXIMUM_FRAME = 1 << 30
 MAXIMUM_LINE = 16 * 1024
@@ -33,12 +33,23 @@ _DERIVATION = struct.Struct("<BBHIQQ")
 _U32 = struct.Struct("<I")
 _PROGRESSION = struct.Struct("<QQ")
 _U64 = struct.Struct("<Q")
+_CHECKPOINT = struct.Struct("<IQ")
 _LOG_HEADER = struct.Struct("<HB")
 _INPUT_BIT = 1 << 62
 
 
 def consumed(batch):
     return _U32.pack(batch)
+
+
+def checkpoint_of(body):
+    """The number of a CHECKPOINT frame, and how many items a source may process until the next."""
+    return _CHECKPOINT.unpack(body)
+
+
+def checkpointed(number, items):
+    """`items`: of the run's input that were processed, None where the worker hosts no source."""
+    return _CHECKPOINT.pack(number, NO_ID if items is None else items)
 
 
 def batch_of(body):

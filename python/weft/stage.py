@@ -55,6 +55,8 @@ class Stage:
         self.keys = {}
         self._join(registered)
         self._give(document["inputs"], document.get("replayed"), own["replica"])
+        #: Some PE of the graph is to have its state saved now and then.
+        self.has_checkpoints = any(element.get("snapshot_every") is not None for element in registered["elements"])
 
     def _join(self, graph):
         hosts = {host.id: host for host in self.hosts}
@@ -224,18 +226,25 @@ class Stage:
             if due:
                 self.checkpoint()
 
-    def produce(self):
-        """Has the items of the run's input processed."""
+    def produce(self, between=None):
+        """Has the items of the run's input processed. `between`, if any, is told between two items how many were."""
         produce = self._produce_empty if isinstance(self._given, int) else self._produce
+        self._produced, self._left = 0, sum(map(len, self._numbers))
         for numbers in self._numbers:
-            produce(numbers)
+            produce(numbers, between)
 
-    def _produce_empty(self, numbers):
+    def _pause(self, count, between):
+        self._produced += count
+        self._left -= count
+        if between is not None and self._left:
+            between(self._produced)
+
+    def _produce_empty(self, numbers, between):
         source, due = self.source, self.due
         feed, chain, give = source.feeds[0], source.chain, self.recorder.give
         datum, left = records.input_base(source.instance) + numbers.start, len(numbers)
         while left:
-            count = min(chain.stride, left)
+            count = min(chain.stride if between is None else 1, left)
             run = range(datum, datum + count)
             give(run, 2 * count)
             feed.ids.add(run)
@@ -246,19 +255,24 @@ class Stage:
             left -= count
             if due:
                 self.checkpoint()
+            self._pause(count, between)
 
-    def _produce(self, numbers):
+    def _produce(self, numbers, between):
         source, items = self.source, self._given
         datum = records.input_base(source.instance) + numbers.start
         feeds = {feed.index: feed for feed in source.feeds}
-        for start in range(numbers.start, numbers.stop, ITEMS):
-            for index, run in itertools.groupby(items[start : min(start + ITEMS, numbers.stop)], lambda item: _port_of(source, item)):
+        start = numbers.start
+        while start < numbers.stop:
+            end = min(start + (ITEMS if between is None else 1), numbers.stop)
+            for index, run in itertools.groupby(items[start:end], lambda item: _port_of(source, item)):
                 run = list(run)
                 ids = range(datum, datum + len(run))
                 self.recorder.give(ids, self.recorder.tell(ids, run))
                 feeds[index].ids.add(ids)
                 datum += len(run)
                 self.feed(feeds[index], run)
+            self._pause(end - start, between)
+            start = end
 
     def copy(self, port, value):
         """For another reader."""

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from weft import arena, chains, chunks, elements, failures, loader, policy, records
+from weft import arena, chains, checkpoints, chunks, elements, failures, loader, policy, records
 from weft.channel import Channel
 from weft.failures import Failure, text_of
 from weft.outbox import Outbox
@@ -39,6 +39,8 @@ class Worker:
         #: Whose `preprocess` or `postprocess` is running, and which of them; or whose call has failed.
         self.current = None
         self.ended = False
+        #: Items that a source may have processed when the next checkpoint is due.
+        self._allowed = checkpoints.FIRST_ITEMS
         self.printing = Printing(self.log)
 
     # Life cycle
@@ -46,11 +48,15 @@ class Worker:
     def run(self, loaded=None):
         try:
             self._open(*(loaded or load(self.folder)))
+            self._run()
         except Failure as failure:
             self._end_with(failure.report)
+
+    def _run(self):
         stage, channel = self.stage, self.channel
         for host in stage.hosts:
             self._preprocess(host)
+            self.states.restore(host)
         stage.compile(self.recorder, self.checkpoint, self.fault, self.fail)
         self._watch_the_time()
         channel.send_frame(records.READY)
@@ -59,7 +65,7 @@ class Worker:
         else:
             self._wait_for(records.GO)
             self._begin()
-            stage.produce()
+            stage.produce(self._between_items if stage.has_checkpoints else None)
         for host in stage.hosts:
             self._postprocess(host)
         self.recorder.flush()
@@ -79,6 +85,7 @@ class Worker:
         stage = Stage(document, graph, self.number)
         outbox = Outbox(document, self.number, self.channel, arena.own(), self._cannot_leave)
         self.stage = stage
+        self.states = checkpoints.States(self.folder, document, self.number, stage.hosts)
         self.recorder = Recorder(stage.hosts, self.channel, outbox, document.get("capture", "full") == "full")
         outbox.on_full = self.recorder.flush
         rank = document["plan"]["workers"][self.number]["rank"]
@@ -103,7 +110,8 @@ class Worker:
         recorder = self.recorder
         recorder.open = self.channel.open = True
         recorder.since = time.time_ns()
-        early = [(host, host.held) for host in self.stage.hosts]
+        # What a checkpoint holds was written in `preprocess` before it.
+        early = [(host, [] if self.states.are_restored else host.held) for host in self.stage.hosts]
         for host, _ in early:
             host.held = host.outside = None
             host.open(False)
@@ -125,6 +133,9 @@ class Worker:
                 return
             if kind == records.GO:
                 continue
+            if kind == records.CHECKPOINT:
+                self._take_checkpoint(body, None)
+                continue
             if kind != records.INPUT:
                 raise ValueError(f"a frame of unknown kind {kind}")
             batch, body = records.batch_of(body)
@@ -139,6 +150,31 @@ class Worker:
             recorder.flush()
             channel.send_frame(records.CONSUMED, records.consumed(batch))
             channel.pump()
+
+    def _between_items(self, items):
+        """A source has processed so many items: a checkpoint that was asked for meanwhile is taken now, or awaited."""
+        frame = self.channel.next_frame()
+        if frame is None and items == self._allowed:
+            self.recorder.flush()
+            self.channel.send_frame(records.PAUSED)
+            frame = self.channel.receive()
+        if frame is not None:
+            kind, body = frame
+            if kind == records.INPUT:
+                raise ValueError("input for a worker that hosts a source")
+            if kind == records.GO:  # No checkpoint will be complete any more.
+                self._allowed = None
+            elif kind == records.CHECKPOINT:
+                self._take_checkpoint(body, items)
+
+    def _take_checkpoint(self, body, items):
+        """All that the stage has written by now leaves before word of the checkpoint."""
+        number, allowed = records.checkpoint_of(body)
+        self._allowed = (items or 0) + allowed
+        self.recorder.flush()
+        self.states.save(number)
+        self.channel.send_frame(records.CHECKPOINTED, records.checkpointed(number, items))
+        self.channel.pump()
 
     def _finish(self, kind, body=b""):
         """Sends the last frame."""

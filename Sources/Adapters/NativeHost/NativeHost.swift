@@ -42,6 +42,8 @@ package final class NativeHost: ElementHost {
 
     package func go(_ worker: Int) { stage(worker)?.go() }
 
+    package func checkpoint(_ checkpoint: UInt32, of worker: Int, items: Int) { stage(worker)?.checkpoint(checkpoint, items: items) }
+
     package func finish(_ worker: Int) { stage(worker)?.finish() }
 
     package func setReading(_ reading: Bool, from worker: Int) { stage(worker)?.setReading(reading) }
@@ -77,7 +79,7 @@ package final class NativeHost: ElementHost {
         }
         switch event.event {
         case .note(.ended), .note(.failed): gone.insert(event.worker)
-        case .ready, .output, .consumed, .done, .note: break
+        case .ready, .output, .consumed, .checkpointed, .paused, .done, .note: break
         }
         return event
     }

@@ -8,6 +8,8 @@ package enum NativeNote: Sendable {
     case ready
     /// Complete records for the segment.
     case records([UInt8])
+    /// It has taken its part of the checkpoint, after so many items of the run's input if it hosts a source.
+    case checkpointed(UInt32, items: Int?)
     case line(instance: Int?, stream: LogLine.Stream, text: String)
     /// It has failed and does nothing more. Rank and node are for the rank to fill in.
     case failed(FailureReport)

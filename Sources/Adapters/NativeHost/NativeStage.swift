@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DequeModule
 import FoundationEssentials
 import NativeElements
 import Provenance
@@ -29,7 +30,13 @@ final class NativeStage {
     private struct Feed {
         let number: UInt32
         let batch: Batch
-        var chunks: [(chunk: Chunk, range: Range<Int>)]?
+        /// The next one last.
+        var chunks: [(chunk: Chunk, range: Range<Int>)] = []
+    }
+
+    private enum Input {
+        case feed(Feed)
+        case checkpoint(UInt32, items: Int)
     }
 
     /// The chunk that is being processed.
@@ -71,13 +78,19 @@ final class NativeStage {
     private var outbox: Outbox
 
     private var phase = Phase.loading
-    private var feeds: [Feed] = []
+    private var inputs: Deque<Input> = []
+    private var feed: Feed?
     private var inbox: Inbox?
     /// The next one last.
     private var tasks: [Task] = []
     private var outputs = Outputs()
     /// The run's input and the numbers of the items that are still to be processed; nil where the stage holds no source.
     private var items: (input: SourceInput, numbers: ArraySlice<Range<Int>>)?
+    /// Items that were begun; nil where the stage holds no source.
+    private var itemsTaken: Int?
+    /// With checkpoints, how many may have been begun when the next is due; and whether that is awaited.
+    private var itemsAllowed: Int?
+    private var isPaused = false
     private var mayBegin = false
     private var noMoreInput = false
     private var pausedSince: Int64?
@@ -100,9 +113,14 @@ final class NativeStage {
 
     // MARK: From the rank
 
-    func feed(_ batch: consuming Batch, number: UInt32) { feeds.append(Feed(number: number, batch: batch)) }
+    func feed(_ batch: consuming Batch, number: UInt32) { inputs.append(.feed(Feed(number: number, batch: batch))) }
 
-    func go() { mayBegin = true }
+    func checkpoint(_ checkpoint: UInt32, items: Int) { inputs.append(.checkpoint(checkpoint, items: items)) }
+
+    func go() {
+        if mayBegin { (itemsAllowed, isPaused) = (nil, false) }
+        mayBegin = true
+    }
 
     func finish() { noMoreInput = true }
 
@@ -122,7 +140,7 @@ final class NativeStage {
         switch phase {
         case .loading, .finishing: true
         case .running:
-            !tasks.isEmpty || inbox != nil || !feeds.isEmpty || noMoreInput || items != nil && mayBegin
+            !tasks.isEmpty || inbox != nil || feed != nil || !inputs.isEmpty || noMoreInput || items != nil && mayBegin && !isPaused
         case .ended: false
         }
     }
@@ -183,7 +201,7 @@ final class NativeStage {
         case .running:
             if let task = tasks.popLast() {
                 try run(task)
-            } else if !takeFromInbox(), try !takeFromFeeds(), !takeItem(), noMoreInput {
+            } else if !takeFromInbox(), try !takeInput(), !takeItem(), noMoreInput {
                 phase = .finishing(element: 0)
             }
         case .finishing(let element):
@@ -200,25 +218,40 @@ final class NativeStage {
         return true
     }
 
-    private func takeFromFeeds() throws(Failure) -> Bool {
-        guard !feeds.isEmpty else { return false }
-        if feeds[0].chunks == nil {
-            var chunks: [(Chunk, Range<Int>)] = []
-            do throws(StreamViolation) {
-                try Chunk.forEach(in: feeds[0].batch.chunks) { chunk, range in chunks.append((chunk, range)) }
-            } catch { throw .violation(error) }
-            feeds[0].chunks = chunks.reversed()
-        }
-        guard let (chunk, range) = feeds[0].chunks?.popLast() else {
-            let number = feeds.removeFirst().number
-            flush()
-            events.append(.consumed(number))
+    private func takeInput() throws(Failure) -> Bool {
+        if let number = feed?.number {
+            if let (chunk, range) = feed?.chunks.popLast() {
+                try take(chunk, range)
+            } else {
+                feed = nil
+                flush()
+                events.append(.consumed(number))
+            }
             return true
         }
+        switch inputs.popFirst() {
+        case nil: return false
+        case .feed(var next):
+            do throws(StreamViolation) {
+                try Chunk.forEach(in: next.batch.chunks) { chunk, range in next.chunks.append((chunk, range)) }
+            } catch { throw .violation(error) }
+            next.chunks.reverse()
+            feed = next
+        case .checkpoint(let checkpoint, let items):
+            flush()
+            itemsAllowed = itemsTaken.map { $0 + items }
+            isPaused = false
+            events += [.note(.checkpointed(checkpoint, items: itemsTaken)), .checkpointed(checkpoint)]
+        }
+        return true
+    }
+
+    private func take(_ chunk: Chunk, _ range: Range<Int>) throws(Failure) {
+        guard let feed else { return }
         guard let entry = entries[chunk.edge] else {
             throw .violation(StreamViolation("a chunk on edge \(chunk.edge), which does not lead to worker \(worker)"))
         }
-        let bytes = UnsafeRawBufferPointer(rebasing: feeds[0].batch.chunks[range])
+        let bytes = UnsafeRawBufferPointer(rebasing: feed.batch.chunks[range])
         let base = Chunk.headerSize
         let ids: Inbox.IDs =
             chunk.listsIDs
@@ -234,7 +267,6 @@ final class NativeStage {
                     "\(reader.id) cannot read what came to input '\(reader.inputs[entry.port].name)': \(error)",
                     datum: ids.id(0)))
         }
-        return true
     }
 
     private func takeItem() -> Bool {
@@ -248,7 +280,14 @@ final class NativeStage {
             items?.numbers.removeFirst()
             return true
         }
+        if let itemsAllowed, itemsTaken == itemsAllowed {
+            isPaused = true
+            flush()
+            events.append(.paused)
+            return false
+        }
         items?.numbers[numbers.startIndex] = range.dropFirst()
+        itemsTaken? += 1
         let id = DatumID(inputOf: elements[0].instance, sequence: UInt64(next))
         let port = elements[0].element.inputs.first?.name
         var value: Value?
@@ -512,6 +551,8 @@ final class NativeStage {
         if let head = elements.first, !graph.edges.contains(where: { $0.to == head.element.id }) {
             let id = head.element.id
             items = (document.inputs[id] ?? .count(0), replica == 0 ? document.items(ofSource: id)[...] : [])
+            itemsTaken = 0
+            itemsAllowed = document.graph.checkpointInterval.map { _ in CheckpointRules.firstItems }
         }
         flushedAt = HostClock.monotonic
         profiledAt = flushedAt

@@ -7,8 +7,8 @@ enum Frame {
     static let headerSize = 5
     static let maximumLength = 1 << 30
 
-    enum ToWorker: UInt8 { case input = 1, finish, go }
-    enum FromWorker: UInt8 { case ready = 16, output, records, consumed, log, done, failed }
+    enum ToWorker: UInt8 { case input = 1, finish, go, checkpoint }
+    enum FromWorker: UInt8 { case ready = 16, output, records, consumed, log, done, failed, checkpointed, paused }
 
     static func header(_ kind: ToWorker, length: Int) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -100,6 +100,13 @@ package final class PythonHost: ElementHost {
 
     package func go(_ worker: Int) { update(worker) { $0.write(FixedBytes(Frame.header(.go, length: 0))) } }
 
+    package func checkpoint(_ checkpoint: UInt32, of worker: Int, items: Int) {
+        var frame = Frame.header(.checkpoint, length: 12)
+        frame.appendLittleEndian(checkpoint)
+        frame.appendLittleEndian(UInt64(items))
+        update(worker) { $0.write(FixedBytes(frame)) }
+    }
+
     package func finish(_ worker: Int) { update(worker) { $0.write(FixedBytes(Frame.header(.finish, length: 0))) } }
 
     package func setReading(_ reading: Bool, from worker: Int) { update(worker) { $0.setReading(reading) } }

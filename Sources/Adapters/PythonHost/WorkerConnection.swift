@@ -158,6 +158,15 @@ struct WorkerConnection {
         case .consumed:
             try expect(bytes.count == 4, "CONSUMED")
             events.append((worker, .consumed(bytes.loadLittleEndian(UInt32.self, at: 0))))
+        case .checkpointed:
+            try expect(bytes.count == 12, "CHECKPOINTED")
+            let checkpoint = bytes.loadLittleEndian(UInt32.self, at: 0)
+            let items = bytes.loadLittleEndian(UInt64.self, at: 4)
+            events.append((worker, .note(.checkpointed(checkpoint, items: Int(exactly: items)))))
+            events.append((worker, .checkpointed(checkpoint)))
+        case .paused:
+            try expect(bytes.isEmpty, "PAUSED")
+            events.append((worker, .paused))
         case .log:
             try expect(bytes.count >= 3 && (bytes[2] == 1 || bytes[2] == 2), "LOG")
             let instance = bytes.loadLittleEndian(UInt16.self, at: 0)

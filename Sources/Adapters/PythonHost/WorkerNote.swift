@@ -8,6 +8,8 @@ package enum WorkerNote: Sendable {
     case ready(pid: Int32)
     /// Complete records for the segment.
     case records([UInt8])
+    /// It has taken its part of the checkpoint, after so many items of the run's input if it hosts a source.
+    case checkpointed(UInt32, items: Int?)
     /// A line that it printed; `instance` is unknown for what was printed past `sys.stdout`.
     case line(instance: Int?, stream: LogLine.Stream, text: String)
     /// Its failure in JSON, as far as it knows it.

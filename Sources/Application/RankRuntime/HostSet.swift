@@ -60,6 +60,14 @@ final class HostSet: ElementHost {
 
     func go(_ worker: Int) { nativeWorkers.contains(worker) ? native.go(worker) : python.go(worker) }
 
+    func checkpoint(_ checkpoint: UInt32, of worker: Int, items: Int) {
+        if nativeWorkers.contains(worker) {
+            native.checkpoint(checkpoint, of: worker, items: items)
+        } else {
+            python.checkpoint(checkpoint, of: worker, items: items)
+        }
+    }
+
     func finish(_ worker: Int) { nativeWorkers.contains(worker) ? native.finish(worker) : python.finish(worker) }
 
     func setReading(_ reading: Bool, from worker: Int) {
@@ -90,6 +98,8 @@ extension HostEvent {
         case .ready: .ready
         case .output(let chunks): .output(chunks)
         case .consumed(let number): .consumed(number)
+        case .checkpointed(let checkpoint): .checkpointed(checkpoint)
+        case .paused: .paused
         case .done: .done
         case .note(let content): .note(note(content))
         }

@@ -18,6 +18,7 @@ struct Rank {
     private let host: HostSet
     private let routing: Routing
     private var records: RankRecords
+    private let checkpoints: CheckpointFiles
     private var activities: [Int: Activity] = [:]
 
     private enum Activity { case starting, running, ended }
@@ -38,6 +39,7 @@ struct Rank {
                         + "start it with mpirun -n \(document.plan.ranks)"))
         }
         records = try RankRecords(document: document, folder: folder, identity: identity)
+        checkpoints = CheckpointFiles(folder: folder)
         routing = try Routing(graph: document.graph, plan: document.plan)
         host = try HostSet(
             document: document, folder: folder, workers: document.plan.workers(onRank: identity.rank), python: python)
@@ -46,13 +48,16 @@ struct Rank {
     /// Runs until every worker is done and everything they wrote has been consumed, on this rank and on all others.
     mutating func run() throws {
         let deadline = document.timeLimit.flatMap { Int64(exactly: ($0 * 1e9).rounded()) }.map { Clock.monotonic + $0 }
+        let interval = document.graph.checkpointInterval.flatMap { Int64(exactly: ($0 * 1e9).rounded()) }
         try host.start()
-        var loop = RankLoop(machine: RankMachine(routing: routing, rank: transport.rank), transport: transport, host: host)
+        var loop = RankLoop(
+            machine: RankMachine(routing: routing, rank: transport.rank, checkpointInterval: interval), transport: transport, host: host)
         var idle = Backoff()
         while !loop.isFinished || !host.areGone {
             let worked = try loop.step { worker, note in try take(note, from: worker) }
             let now = Clock.monotonic
             try records.tick(now)
+            try loop.tick(now)
             if let deadline, deadline < now, let failure = overLimit(loop.machine, by: now - deadline) { throw failure }
             if worked { idle.reset() } else { host.wait(nanoseconds: idle.next(), or: termination) }
             try checkTermination()
@@ -63,6 +68,8 @@ struct Rank {
         while try !transport.allHaveFinished() {
             // The nursery's last lines come too late for the segment.
             while try host.nextEvent() != nil {}
+            // And so do parts of a checkpoint that the end has overtaken.
+            while try transport.receive() != nil {}
             host.wait(nanoseconds: idle.next(), or: termination)
             try checkTermination()
         }
@@ -87,6 +94,12 @@ struct Rank {
         }
     }
 
+    /// What belongs to the checkpoint must not be lost once it counts.
+    private mutating func checkpointed(_ checkpoint: UInt32, worker: Int, items: Int?) throws {
+        try records.flush()
+        try checkpoints.complete(checkpoint, worker: worker, items: items)
+    }
+
     private mutating func take(_ note: NativeNote, from worker: Int) throws {
         switch note {
         case .started:
@@ -96,6 +109,7 @@ struct Rank {
             activities[worker] = .running
             try records.add(.ready, worker: worker, pid: getpid())
         case .records(let bytes): try records.add(bytes)
+        case .checkpointed(let checkpoint, let items): try checkpointed(checkpoint, worker: worker, items: items)
         case .line(let instance, let stream, let text):
             try records.add(line: text, worker: worker, instance: instance, stream: stream)
         case .failed(let report): throw RankFailure(report: reporter.placed(report))
@@ -114,6 +128,7 @@ struct Rank {
             activities[worker] = .running
             try records.add(.ready, worker: worker, pid: pid)
         case .records(let bytes): try records.add(bytes)
+        case .checkpointed(let checkpoint, let items): try checkpointed(checkpoint, worker: worker, items: items)
         case .line(let instance, let stream, let text):
             try records.add(line: text, worker: worker, instance: instance, stream: stream)
         case .nursery(let text): try records.add(line: text, from: "nursery")

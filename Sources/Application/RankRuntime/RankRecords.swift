@@ -40,6 +40,8 @@ struct RankRecords {
         try log.tick(now)
     }
 
+    mutating func flush() throws(StorageError) { try segment.flush() }
+
     mutating func end() throws(StorageError) {
         try segment.end()
         try log.flush()

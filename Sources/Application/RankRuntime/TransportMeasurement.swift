@@ -86,6 +86,8 @@ private final class ChunkHost: ElementHost {
         isWriting = true
     }
 
+    func checkpoint(_ checkpoint: UInt32, of worker: Int, items: Int) { events.append((worker, .checkpointed(checkpoint))) }
+
     func finish(_ worker: Int) { events.append((worker, .done)) }
 
     func setReading(_ reading: Bool, from worker: Int) { isRead = reading }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Postgres
+import Provenance
 import WorkflowModel
 
 /// Which numbers belong to numbers that follow each other: writers to data, inputs to calls.
@@ -144,10 +145,11 @@ extension Connection {
         }
     }
 
-    /// Sequences of the instance's calls of `postprocess`.
-    func postprocess(_ instance: Int, _ attempt: Int64) throws -> [UInt64] {
+    /// Sequences of the instance's calls of `preprocess` or `postprocess`.
+    func calls(_ kind: InvocationRecord.Kind, of instance: Int, _ attempt: Int64) throws -> [UInt64] {
         try query(
-            "SELECT sequence FROM invocation WHERE attempt = $1 AND instance = $2 AND kind = 2", [.int(attempt), .int(instance)]
+            "SELECT sequence FROM invocation WHERE attempt = $1 AND instance = $2 AND kind = $3",
+            [.int(attempt), .int(instance), .int(Int(kind.rawValue))]
         ).map { UInt64(bitPattern: try $0.value("sequence")) }
     }
 

@@ -75,6 +75,8 @@ package struct StoredDocument: Sendable, Equatable {
     package var inputs: [String: SourceInput]
     /// Items that the attempt processes; `nil`: all.
     package var replayed: [String: [ItemRange]]?
+    /// What its PEs begin with; `nil`: they begin anew.
+    package var restored: RestoredState?
 }
 
 /// How far a rank's segment has been read.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Postgres
+import Provenance
 package import WorkflowModel
 
 /// The items of a source that were not processed to their end.
@@ -187,7 +188,7 @@ private struct IncompleteSearch {
 
     /// Notes what the instance consumed, and marks what the calls read.
     private mutating func read(_ instance: Int, calls: GapList, _ connection: Connection) throws {
-        let last = try connection.postprocess(instance, layout.attempt).lazy.flatMap { calls.within($0...$0) }.first
+        let last = try connection.calls(.postprocess, of: instance, layout.attempt).lazy.flatMap { calls.within($0...$0) }.first
         try connection.forEachCalls(of: instance, layout.attempt) { run in
             if run.endedWell {
                 run.inputs.forEachSpan(count: run.sequences.upperBound - run.sequences.lowerBound + 1) { span in

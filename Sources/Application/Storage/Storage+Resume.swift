@@ -2,6 +2,7 @@
 
 package import FoundationEssentials
 import Postgres
+import Provenance
 package import WorkflowModel
 
 package enum ResumeOutcome: Sendable, Equatable {
@@ -33,7 +34,12 @@ extension Storage {
     ///
     /// Its results, and its skipped data, count further where they came of items that were processed to their end. What
     /// `preprocess` and `postprocess` wrote is left to the new attempt, which calls them again.
-    package func resume(_ run: RunID, at time: Date, dryRun: Bool) async throws -> ResumeOutcome {
+    ///
+    /// Of a graph with PEs that give snapshots the attempt goes on from a checkpoint, or from the one that the latest attempt went
+    /// on from itself, or anew. What `preprocess` wrote is part of a checkpoint.
+    ///
+    /// - Parameter checkpoint: the last whole one of the latest attempt.
+    package func resume(_ run: RunID, checkpoint: Checkpoint?, at time: Date, dryRun: Bool) async throws -> ResumeOutcome {
         try await pool.transaction(.repeatableRead) { connection in
             let (_, state) = try connection.lock(run)
             guard state.isFinal, state.mayBecome(.queued) else { return .notRetriable(state) }
@@ -42,17 +48,24 @@ extension Storage {
             let obstacles = try connection.obstacles(layout)
             guard obstacles.isEmpty else { return .refused(attempt: layout.number, obstacles) }
             let given = try connection.givenItems(layout)
-            let incomplete = try connection.incompleteItems(layout, given: given)
-            let plan = ResumePlan(
-                run: run, attempt: layout.number, of: try connection.itemCount(of: run), parts: incomplete.flatMap(\.parts))
+            var kept = KeptSearch(layout, includesPreprocess: checkpoint != nil)
+            let parts: [ResumePlan.Part]
+            if layout.graph.checkpointInterval != nil {
+                parts = layout.parts(after: checkpoint, given: given)
+                for (source, count) in checkpoint?.items ?? [:] { kept.add(first: count, ofSource: source, given: given) }
+            } else {
+                let incomplete = try connection.incompleteItems(layout, given: given)
+                parts = incomplete.flatMap(\.parts)
+                for items in incomplete { kept.add(items, given: given) }
+            }
+            let plan = ResumePlan(run: run, attempt: layout.number, of: try connection.itemCount(of: run), parts: parts)
             guard !dryRun else { return .resumed(plan) }
 
-            var kept = KeptSearch(layout)
-            for items in incomplete { kept.add(items, given: given) }
             for element in try layout.upstreamFirst() { try kept.look(at: element, connection) }
             try connection.supersedeResults(of: layout.attempt, allBut: &kept.data)
             let skipped = try connection.skipped(in: layout.attempt, dataIn: &kept.data)
-            try connection.queueAttempt(of: run, at: time, plan, skipped: skipped)
+            let restored = try checkpoint.map { RestoredState(folder: $0.folder, checkpoint: $0.number) } ?? connection.restored(layout)
+            try connection.queueAttempt(of: run, at: time, plan, restored: restored, skipped: skipped)
             return .resumed(plan)
         }
     }
@@ -61,10 +74,22 @@ extension Storage {
 /// Looks downstream for what came of items that were processed to their end, one element after the other.
 private struct KeptSearch {
     private let layout: RunLayout
+    private let includesPreprocess: Bool
     /// Of the items, and of what the instances that have been looked at wrote in `process`.
     var data = NumberSet()
 
-    init(_ layout: RunLayout) { self.layout = layout }
+    init(_ layout: RunLayout, includesPreprocess: Bool) {
+        self.layout = layout
+        self.includesPreprocess = includesPreprocess
+    }
+
+    mutating func add(first count: Int, ofSource element: String, given: GivenItems) {
+        guard let index = layout.graph.index(of: element), let instance = layout.instances(ofElement: index).first else { return }
+        let base = DatumID(inputOf: instance, sequence: 0).rawValue
+        for items in given.first(count, ofSource: element) where !items.isEmpty {
+            data.insert(base + UInt64(items.lowerBound)...base + UInt64(items.upperBound - 1))
+        }
+    }
 
     mutating func add(_ items: IncompleteItems, given: GivenItems) {
         var all = given.data(ofSource: items.element, instance: items.instance)
@@ -77,6 +102,9 @@ private struct KeptSearch {
         for instance in layout.instances(ofElement: element) {
             let own = DatumID(instance: instance, sequence: 0).ofSameInstance
             var calls = NumberSet()
+            if includesPreprocess {
+                for sequence in try connection.calls(.preprocess, of: instance, layout.attempt) { calls.insert(sequence...sequence) }
+            }
             try connection.forEachCalls(of: instance, layout.attempt) { run in
                 guard run.endedWell else { return }
                 run.inputs.forEachPosition(count: run.sequences.length, in: &data) {
@@ -96,7 +124,40 @@ private struct KeptSearch {
     }
 }
 
+extension GivenItems {
+    fileprivate func first(_ count: Int, ofSource element: String) -> [Range<Int>] { split(count, element).before }
+    fileprivate func after(_ count: Int, ofSource element: String) -> [Range<Int>] { split(count, element).after }
+
+    private func split(_ count: Int, _ element: String) -> (before: [Range<Int>], after: [Range<Int>]) {
+        var (before, after, left): ([Range<Int>], [Range<Int>], Int) = ([], [], count)
+        for range in self[element] ?? [] {
+            before.append(range.prefix(left))
+            after.append(range.dropFirst(left))
+            left -= Swift.min(left, range.count)
+        }
+        return (before, after.filter { !$0.isEmpty })
+    }
+}
+
+extension RunLayout {
+    /// The items that come after the checkpoint, or all.
+    fileprivate func parts(after checkpoint: Checkpoint?, given: GivenItems) -> [ResumePlan.Part] {
+        graph.sources.compactMap { source in
+            let id = elements[source].id
+            let ranges = given.after(checkpoint?.items[id] ?? 0, ofSource: id).map { ItemRange(first: $0.lowerBound, count: $0.count) }
+            let reason =
+                checkpoint.map { "what PEs keep was saved before, at checkpoint \($0.number)" }
+                ?? "attempt \(number) came to no checkpoint at which what PEs keep was saved"
+            return ranges.isEmpty ? nil : ResumePlan.Part(source: id, ranges: ranges, reason: reason)
+        }
+    }
+}
+
 extension Connection {
+    fileprivate func restored(_ layout: RunLayout) throws -> RestoredState? {
+        try query("SELECT restored FROM attempt WHERE id = $1", [.int(layout.attempt)]).first?.optionalJSON("restored")
+    }
+
     fileprivate func obstacles(_ layout: RunLayout) throws -> [ResumeObstacle] {
         let states = try observedStates(layout)
         return layout.elements.enumerated().compactMap { index, element in

@@ -112,15 +112,15 @@ extension Storage {
             let rows = try connection.query(
                 """
                 SELECT run.attempt, run.plan, run.inputs, graph_version.namespace, graph_version.name, graph_version.version,
-                    (SELECT replayed FROM attempt WHERE attempt.run = run.id AND number = run.attempt) AS replayed
-                \(runTables) WHERE run.public_id = $1
+                    attempt.replayed, attempt.restored
+                \(runTables) JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt WHERE run.public_id = $1
                 """, [.uuid(run)])
             guard let row = rows.first else { return nil }
             let reference = try row.reference()
             guard let graph = try connection.graph(reference) else { throw StorageError.noGraph(reference) }
             return StoredDocument(
                 attempt: try row.value("attempt"), graph: graph, plan: try row.json("plan"), inputs: try row.json("inputs"),
-                replayed: try row.optionalJSON("replayed"))
+                replayed: try row.optionalJSON("replayed"), restored: try row.optionalJSON("restored"))
         }
     }
 }
@@ -174,22 +174,23 @@ extension Connection {
     ///
     /// - Parameters:
     ///   - resumed: the items that it processes; `nil`: all.
+    ///   - restored: what its PEs begin with.
     ///   - skipped: data that the attempts which it resumes gave up.
     /// - Returns: its number.
     @discardableResult
-    func queueAttempt(of run: RunID, at time: Date, _ resumed: ResumePlan?, skipped: Int64) throws -> Int {
+    func queueAttempt(of run: RunID, at time: Date, _ resumed: ResumePlan?, restored: RestoredState? = nil, skipped: Int64) throws -> Int {
         let rows = try query(
             "UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE public_id = $1 RETURNING id, attempt", [.uuid(run)])
         guard let row = rows.first else { throw StorageError.noRun(run) }
         let number: Int = try row.value("attempt")
         try query(
             """
-            INSERT INTO attempt (run, number, state, queued_at, replayed, replayed_items, run_items, skipped)
-            VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7)
+            INSERT INTO attempt (run, number, state, queued_at, replayed, replayed_items, run_items, skipped, restored)
+            VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8)
             """,
             [
                 .int(try row.value("id", as: Int64.self)), .int(number), .timestamp(time), try .optionalJSON(resumed?.replayed),
-                .int(resumed?.items), .int(resumed?.of), .int(skipped),
+                .int(resumed?.items), .int(resumed?.of), .int(skipped), try .optionalJSON(restored),
             ])
         try notify(run)
         return number

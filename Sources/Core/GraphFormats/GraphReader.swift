@@ -10,6 +10,7 @@ struct GraphReader {
     private static let kinds = ["native", "command", "python"]
     private static let settings = [
         "name", "documentation", "parameters", "inputs", "processes", "single", "stateful", "on_error", "time_limit",
+        "snapshot_every",
     ]
     private static let commandSettings = ["mode", "output", "folder", "environment", "reply_within"]
 
@@ -134,9 +135,10 @@ struct GraphReader {
             case ("single", _), ("stateful", _): "must be true or false"
             case ("on_error", .string(let text)) where FailurePolicy(text) != nil: nil
             case ("on_error", _): "must be fail, skip, or retry N with N from 1 to \(FailurePolicy.maximumRetries)"
-            case ("time_limit", .integer(1...)): nil
+            case ("time_limit", .integer(1...)), ("snapshot_every", .integer(1...)): nil
             case ("time_limit", .number(let seconds)) where seconds > 0 && seconds.isFinite: nil
-            case ("time_limit", _): "must be a number of seconds"
+            case ("snapshot_every", .number(let seconds)) where seconds > 0 && seconds.isFinite: nil
+            case ("time_limit", _), ("snapshot_every", _): "must be a number of seconds"
             case ("parameters", .object): nil
             case ("parameters", _): "must be a mapping of names and values"
             default: nil

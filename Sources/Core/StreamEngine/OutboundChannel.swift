@@ -7,7 +7,13 @@ import DequeModule
 struct OutboundChannel {
     enum Departure {
         case batch(Batch)
+        case barrier(checkpoint: UInt32)
         case end
+    }
+
+    private enum Waiting {
+        case chunk(ChunkSlice)
+        case barrier(checkpoint: UInt32)
     }
 
     private enum State { case open, closing, ended }
@@ -19,7 +25,7 @@ struct OutboundChannel {
     private let window: Int
     private let batchBytes: Int
 
-    private var waiting: Deque<ChunkSlice> = []
+    private var waiting: Deque<Waiting> = []
     private var state = State.open
     private var underway = 0
     /// Weight of what has not left.
@@ -35,9 +41,12 @@ struct OutboundChannel {
     var isSettled: Bool { state == .ended && underway == 0 }
 
     mutating func append(_ chunk: ChunkSlice) {
-        waiting.append(chunk)
+        waiting.append(.chunk(chunk))
         queuedBytes += chunk.weight
     }
+
+    /// Leaves after the chunks before it, whatever the credit.
+    mutating func append(barrierOf checkpoint: UInt32) { waiting.append(.barrier(checkpoint: checkpoint)) }
 
     /// No chunk will be added any more.
     mutating func close() { state = .closing }
@@ -49,9 +58,13 @@ struct OutboundChannel {
             state = .ended
             return .end
         }
+        if case .barrier(let checkpoint) = waiting.first {
+            waiting.removeFirst()
+            return .barrier(checkpoint: checkpoint)
+        }
         var parts: [ChunkSlice] = []
         var (size, weight) = (0, 0)
-        while let chunk = waiting.first {
+        while case .chunk(let chunk) = waiting.first {
             let isFirst = parts.isEmpty
             if !isFirst, parts[0].isWhole, size >= Self.wholeBytes { break }
             guard underway + weight == 0 || underway + weight + chunk.weight <= window, isFirst || size + chunk.range.count <= batchBytes

@@ -16,6 +16,10 @@ package enum HostEvent<Note> {
     /// Body of an OUTPUT frame: chunks.
     case output(PaddedBytes)
     case consumed(UInt32)
+    /// It has taken its part of the checkpoint.
+    case checkpointed(UInt32)
+    /// A source has processed the items that it was allowed, and waits for the next checkpoint.
+    case paused
     case done
     /// What the stream has no part in: provenance, log lines, failures.
     case note(Note)
@@ -27,6 +31,8 @@ package protocol ElementHost {
 
     mutating func feed(_ batch: consuming Batch, number: UInt32, to worker: Int) throws
     mutating func go(_ worker: Int) throws
+    /// - Parameter items: how many a source may process until the next one.
+    mutating func checkpoint(_ checkpoint: UInt32, of worker: Int, items: Int) throws
     mutating func finish(_ worker: Int) throws
     mutating func setReading(_ reading: Bool, from worker: Int)
     /// Events of one worker come in the order in which it sent them.
@@ -68,6 +74,8 @@ package struct RankLoop<Link: Transport, Host: ElementHost> {
             case .ready: try machine.ready(worker)
             case .output(let output): try machine.wrote(output, worker: worker)
             case .consumed(let number): try machine.consumed(number, worker: worker)
+            case .checkpointed(let checkpoint): try machine.checkpointed(checkpoint, worker: worker)
+            case .paused: try machine.paused(worker)
             case .done: try machine.done(worker)
             case .note(let content): try note(worker, content)
             }
@@ -76,12 +84,20 @@ package struct RankLoop<Link: Transport, Host: ElementHost> {
         return worked
     }
 
+    /// To be called now and then.
+    /// - Parameter now: nanoseconds.
+    package mutating func tick(_ now: Int64) throws {
+        machine.tick(now)
+        try act()
+    }
+
     private mutating func act() throws {
         while let action = machine.nextAction() {
             switch action {
             case .send(let bytes, let rank): try transport.send(bytes, to: rank)
             case .feed(let worker, let number, let batch): try host.feed(batch, number: number, to: worker)
             case .go(let worker): try host.go(worker)
+            case .checkpoint(let worker, let checkpoint, let items): try host.checkpoint(checkpoint, of: worker, items: items)
             case .finish(let worker): try host.finish(worker)
             case .read(let worker, let reading): host.setReading(reading, from: worker)
             }

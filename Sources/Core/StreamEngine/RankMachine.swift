@@ -14,7 +14,11 @@ package struct RankMachine {
         /// Ranks receive what one rank sends them in the order of sending.
         case send(FixedBytes, rank: Int)
         case feed(worker: Int, number: UInt32, Batch)
+        /// A source may begin; one that has begun need not wait for checkpoints any more.
         case go(worker: Int)
+        /// The worker is to take its part of a checkpoint when it has consumed what it was fed. A source takes it after the item it
+        /// is at, and may process so many more until the next.
+        case checkpoint(worker: Int, UInt32, items: Int)
         case finish(worker: Int)
         /// Stop or resume to read what the worker writes.
         case read(worker: Int, Bool)
@@ -41,10 +45,19 @@ package struct RankMachine {
     /// By number of the worker, its position in `workers`.
     private let positions: [Int?]
     private var actions: Deque<Action> = []
+    /// Of a rank with sources, as long as checkpoints are taken.
+    private var pace: CheckpointPace?
+    private let takesCheckpoints: Bool
+    /// The first source of each rank that has some.
+    private let checkpointSources: [Int]
 
-    package init(routing: Routing, rank: Int, limits: StreamLimits = StreamLimits()) {
+    /// - Parameter checkpointInterval: nanoseconds; `nil`: no checkpoints are taken.
+    package init(routing: Routing, rank: Int, limits: StreamLimits = StreamLimits(), checkpointInterval: Int64? = nil) {
         self.limits = limits
         self.routing = routing
+        takesCheckpoints = checkpointInterval != nil
+        let sources = routing.ranks.indices.filter { routing.isSource(stage: routing.stages[$0]) }
+        checkpointSources = Dictionary(grouping: sources) { routing.ranks[$0] }.values.compactMap(\.first).sorted()
         let local = routing.ranks.indices.filter { routing.ranks[$0] == rank }
         var positions = [Int?](repeating: nil, count: routing.ranks.count)
         for (position, worker) in local.enumerated() { positions[worker] = position }
@@ -58,6 +71,9 @@ package struct RankMachine {
                     return OutboundChannel(
                         destination: destination, window: limits.window(inboundChannels: inbound), batchBytes: limits.batchBytes)
                 })
+        }
+        if let checkpointInterval, workers.contains(where: \.isSource) {
+            pace = CheckpointPace(interval: checkpointInterval, workers: routing.ranks.count)
         }
     }
 
@@ -78,7 +94,9 @@ package struct RankMachine {
         do {
             let message = try Message(bytes)
             switch message {
-            case .data(let from, let to, _), .end(let from, let to): try check(from, on: rank, talksTo: to)
+            case .data(let from, let to, _), .end(let from, let to), .barrier(let from, let to, _), .part(let from, let to, _),
+                .sourceEnded(let from, let to):
+                try check(from, on: rank, talksTo: to)
             case .credit(let from, let to, _): try check(to, on: rank, talksTo: from)
             }
             try arrived(message)
@@ -102,6 +120,14 @@ package struct RankMachine {
             let position = try position(of: to)
             try workers[position].input.ended(from)
             feed(position)
+        case .barrier(let from, let to, let checkpoint):
+            let position = try position(of: to)
+            try workers[position].input.passed(checkpoint, from: from)
+            feed(position)
+        case .part(_, _, let checkpoint): try pace?.took(checkpoint)
+        case .sourceEnded:
+            pace = nil
+            for worker in workers where worker.isSource && worker.phase == .running { actions.append(.go(worker: worker.number)) }
         case .credit(let from, let to, let bytes):
             let position = try position(of: from)
             guard let slot = workers[position].outputs.firstIndex(where: { $0.destination == to }) else {
@@ -148,6 +174,34 @@ package struct RankMachine {
         feed(position)
     }
 
+    /// Time has passed: a checkpoint may begin. None does before all sources of the rank are running, or when one has ended.
+    /// - Parameter now: nanoseconds.
+    package mutating func tick(_ now: Int64) {
+        guard pace != nil else { return }
+        let sources = workers.filter(\.isSource)
+        guard sources.allSatisfy({ $0.phase == .running }), let (checkpoint, items) = pace?.tick(now) else { return }
+        for source in sources { actions.append(.checkpoint(worker: source.number, checkpoint, items: items)) }
+    }
+
+    /// A source has processed the items that it was allowed, and waits for the next checkpoint.
+    package mutating func paused(_ worker: Int) throws(StreamViolation) {
+        guard workers[try position(of: worker)].isSource else { throw StreamViolation("worker \(worker), who is no source, paused") }
+        if pace == nil { actions.append(.go(worker: worker)) } else { pace?.paused() }
+    }
+
+    /// The worker has taken its part: what it wrote before belongs to the checkpoint.
+    package mutating func checkpointed(_ checkpoint: UInt32, worker: Int) throws(StreamViolation) {
+        let position = try position(of: worker)
+        guard workers[position].phase == .running || workers[position].phase == .finishing else {
+            throw StreamViolation("worker \(worker) took a checkpoint before or after its run")
+        }
+        for slot in workers[position].outputs.indices {
+            workers[position].outputs[slot].append(barrierOf: checkpoint)
+            try depart(position, slot)
+        }
+        for source in checkpointSources { try dispatch(.part(from: worker, to: source, checkpoint: checkpoint), toWorker: source) }
+    }
+
     package mutating func done(_ worker: Int) throws(StreamViolation) {
         let position = try position(of: worker)
         let expected: Phase = workers[position].isSource ? .running : .finishing
@@ -155,6 +209,9 @@ package struct RankMachine {
             throw StreamViolation("worker \(worker) ended before its input did")
         }
         workers[position].phase = .done
+        if workers[position].isSource, takesCheckpoints {
+            for source in checkpointSources { try dispatch(.sourceEnded(from: worker, to: source), toWorker: source) }
+        }
         for slot in workers[position].outputs.indices {
             workers[position].outputs[slot].close()
             try depart(position, slot)
@@ -177,6 +234,7 @@ package struct RankMachine {
         while let departure = workers[position].outputs[slot].next() {
             switch departure {
             case .batch(let batch): try dispatch(.data(from: from, to: to, batch), toWorker: to)
+            case .barrier(let checkpoint): try dispatch(.barrier(from: from, to: to, checkpoint: checkpoint), toWorker: to)
             case .end: try dispatch(.end(from: from, to: to), toWorker: to)
             }
         }
@@ -193,8 +251,11 @@ package struct RankMachine {
     private mutating func feed(_ position: Int) {
         guard workers[position].phase == .running else { return }
         let worker = workers[position].number
-        while let (number, batch) = workers[position].input.next(limits) {
-            actions.append(.feed(worker: worker, number: number, batch))
+        while let next = workers[position].input.next(limits) {
+            switch next {
+            case .batch(let number, let batch): actions.append(.feed(worker: worker, number: number, batch))
+            case .checkpoint(let checkpoint): actions.append(.checkpoint(worker: worker, checkpoint, items: 0))
+            }
         }
         if workers[position].input.isExhausted, !workers[position].isSource {
             workers[position].phase = .finishing

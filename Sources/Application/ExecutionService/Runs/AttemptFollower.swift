@@ -78,7 +78,8 @@ struct AttemptFollower {
             }
             let runDocument = RunDocument(
                 run: launch.run, attempt: launch.attempt, graph: graph, plan: document.plan, inputs: document.inputs,
-                replayed: document.replayed, interpreter: interpreter, module: document.graph.filename, attribute: document.graph.attribute)
+                replayed: document.replayed, restored: document.restored, interpreter: interpreter, module: document.graph.filename,
+                attribute: document.graph.attribute)
             if try backend.observe(launch) == .absent {
                 try AttemptFolder.prepare(launch.folder, document: runDocument, content: module)
                 try backend.launch(launch)

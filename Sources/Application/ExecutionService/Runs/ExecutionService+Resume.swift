@@ -29,7 +29,8 @@ extension ExecutionService {
             } catch let error as FileError {
                 throw Problem(.unavailable, "What the last attempt of \(run.id) recorded cannot be read: \(error).")
             }
-            return try await storage.resume(run.id, at: Date(), dryRun: dryRun)
+            let checkpoint = try await storage.document(run.id).flatMap { Self.lastCheckpoint(of: run, $0) }
+            return try await storage.resume(run.id, checkpoint: checkpoint, at: Date(), dryRun: dryRun)
         }
         switch outcome {
         case .resumed(let plan): return plan
@@ -39,11 +40,34 @@ extension ExecutionService {
             let elements = obstacles.map(\.element).joined(separator: ", ")
             throw Problem(
                 .conflict,
-                "\(run.id) cannot be resumed: what \(elements) kept in memory was lost with attempt \(attempt), for Weft takes no snapshots "
-                    + "of it. `weft run retry \(run.id)` processes all items again. For later runs, declare stateful = False in a PE whose "
-                    + "calls do not depend on each other, and register the graph again.",
+                "\(run.id) cannot be resumed: what \(elements) kept in memory was lost with attempt \(attempt). "
+                    + "`weft run retry \(run.id)` processes all items again. For later runs, define snapshot() and restore(state) in the PE, or "
+                    + "declare stateful = False where its calls do not depend on each other; and register the graph again.",
                 errors: obstacles.map { .init($0.element, $0.detail) })
         }
+    }
+
+    /// The last checkpoint of the latest attempt that is whole.
+    private static func lastCheckpoint(of run: Run, _ document: StoredDocument) -> Checkpoint? {
+        guard let graph = document.graph.graph, graph.checkpointInterval != nil, let path = run.attempts.last?.folder else { return nil }
+        let plan = document.plan
+        let sources = graph.sources.compactMap { source in
+            plan.stage(ofElement: source).flatMap { plan.worker(stage: $0, replica: 0) }.map { (graph.elements[source].id, $0) }
+        }
+        let folder = RunFolder(path: path).checkpoints
+        let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        for number in Checkpoint.complete(files: files, workers: plan.workers.count) {
+            var items: [String: Int] = [:]
+            for (source, worker) in sources {
+                let name = Checkpoint.File.part(number, worker: worker).name
+                guard let bytes = FileManager.default.contents(atPath: "\(folder)/\(name)"),
+                    let part = try? WireJSON.decode(CheckpointPart.self, from: bytes)
+                else { break }
+                items[source] = part.items
+            }
+            if items.count == sources.count { return Checkpoint(folder: folder, number: number, items: items) }
+        }
+        return nil
     }
 
     /// Reads what the ranks of the latest attempt left behind to its end, or as far as it is sound: what is not known to have been

@@ -117,6 +117,8 @@ package struct ProcessElement: Sendable, Hashable, Codable {
     package var onError: FailurePolicy
     /// Seconds that one datum may take.
     package var timeLimit: Double?
+    /// Can be gone on from what it gave at a checkpoint (`snapshot`, `restore`), and wants one about every so many seconds.
+    package var snapshotEvery: Double?
     /// Runs inside the rank instead of in Python.
     package var native: NativeOperation?
     /// A program with ranks of its own, the only element of its graph.
@@ -126,7 +128,7 @@ package struct ProcessElement: Sendable, Hashable, Codable {
         id: String, name: String, className: String? = nil, inputs: [InputPort] = [], outputs: [String] = [], processes: Int = 1,
         single: Bool = false, documentation: String? = nil, parameters: [String: JSONValue] = [:], digest: String = "",
         source: String? = nil, stateful: Bool? = nil, onError: FailurePolicy = .fail, timeLimit: Double? = nil,
-        native: NativeOperation? = nil, application: Application? = nil
+        snapshotEvery: Double? = nil, native: NativeOperation? = nil, application: Application? = nil
     ) {
         self.id = id
         self.name = name
@@ -142,6 +144,7 @@ package struct ProcessElement: Sendable, Hashable, Codable {
         self.stateful = stateful
         self.onError = onError
         self.timeLimit = timeLimit
+        self.snapshotEvery = snapshotEvery
         self.native = native
         self.application = application
     }
@@ -151,6 +154,7 @@ package struct ProcessElement: Sendable, Hashable, Codable {
         case className = "class_name"
         case onError = "on_error"
         case timeLimit = "time_limit"
+        case snapshotEvery = "snapshot_every"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -169,6 +173,7 @@ package struct ProcessElement: Sendable, Hashable, Codable {
         stateful = try container.decodeIfPresent(Bool.self, forKey: .stateful)
         onError = try container.decodeIfPresent(FailurePolicy.self, forKey: .onError) ?? .fail
         timeLimit = try container.decodeIfPresent(Double.self, forKey: .timeLimit)
+        snapshotEvery = try container.decodeIfPresent(Double.self, forKey: .snapshotEvery)
         native = try container.decodeIfPresent(NativeOperation.self, forKey: .native)
         application = try container.decodeIfPresent(Application.self, forKey: .application)
     }

@@ -138,6 +138,7 @@ extension ProcessElement {
     package func obstacleToResuming(_ observed: ObservedState) -> String? {
         if application != nil { return "is a program with ranks of its own, of which no items are known" }
         switch stateful {
+        case true? where snapshotEvery != nil: return nil
         case true?: return native == nil ? "declares stateful = True" : "keeps what it has read until the end"
         case false?: return nil
         case nil: break

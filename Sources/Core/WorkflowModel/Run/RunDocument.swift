@@ -15,6 +15,8 @@ package struct RunDocument: Sendable, Codable {
     /// Of an attempt that resumes earlier ones: the items, by element id, that it processes, under the numbers that they have in
     /// the input. `nil`: all.
     package var replayed: [String: [ItemRange]]?
+    /// Where the workers find the state that their PEs begin with, of an attempt that goes on from a checkpoint.
+    package var restored: RestoredState?
     /// Path of the Python interpreter on the compute node.
     package var interpreter: String
     /// File name of the workflow's module inside the folder's `module/`.
@@ -29,7 +31,8 @@ package struct RunDocument: Sendable, Codable {
 
     package init(
         run: RunID, attempt: Int, graph: WorkflowGraph, plan: Plan, inputs: [String: SourceInput],
-        replayed: [String: [ItemRange]]? = nil, interpreter: String, module: String, attribute: String?, capture: Capture = .full,
+        replayed: [String: [ItemRange]]? = nil, restored: RestoredState? = nil, interpreter: String, module: String, attribute: String?,
+        capture: Capture = .full,
         timeLimit: Double? = nil, isLoaded: Bool? = nil
     ) {
         format = Self.formatVersion
@@ -39,6 +42,7 @@ package struct RunDocument: Sendable, Codable {
         self.plan = plan
         self.inputs = inputs
         self.replayed = replayed
+        self.restored = restored
         self.interpreter = interpreter
         self.module = module
         self.attribute = attribute
@@ -48,7 +52,7 @@ package struct RunDocument: Sendable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case format, run, attempt, graph, plan, inputs, replayed, interpreter, module, attribute, capture
+        case format, run, attempt, graph, plan, inputs, replayed, restored, interpreter, module, attribute, capture
         case timeLimit = "time_limit"
         case isLoaded = "loaded"
     }
@@ -59,6 +63,18 @@ package struct RunDocument: Sendable, Codable {
     /// Numbers of the items that the source is to process, in order.
     package func items(ofSource element: String) -> [Range<Int>] {
         inputs.items(ofSource: element, replayed: replayed)
+    }
+}
+
+/// A checkpoint as the ranks of a later attempt find it.
+package struct RestoredState: Sendable, Codable, Hashable {
+    /// The folder with the checkpoint's files.
+    package var folder: String
+    package var checkpoint: UInt32
+
+    package init(folder: String, checkpoint: UInt32) {
+        self.folder = folder
+        self.checkpoint = checkpoint
     }
 }
 
@@ -92,6 +108,9 @@ package struct RunFolder: Sendable, Hashable {
     package func failure(rank: Int) -> String { ranks + "/rank-\(rank).failure" }
     /// Of an application: is there once its program has ended well on the rank, and all of that is recorded.
     package func done(rank: Int) -> String { ranks + "/rank-\(rank).done" }
+    /// What PEs kept in memory at some moment, to be gone on from: `N-W.state` is what worker W's PEs gave at checkpoint N, pickled;
+    /// `N-W.done` is there once all that the worker had recorded by then is in its rank's segment, and holds a ``CheckpointPart``.
+    package var checkpoints: String { path + "/checkpoints" }
     /// The backend's own files: script, process id, exit status, output.
     package var launcher: String { path + "/launcher" }
 }
