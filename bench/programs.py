@@ -110,6 +110,12 @@ def measure_mpi(folder, size, seconds):
     return _bytes_per_second([str(program), str(size), str(seconds)], seconds)
 
 
+def measure_plain_words(job):
+    """Seconds that the word count takes where each write is the call of the next PE."""
+    command = [str(environment.PYTHON), str(environment.BENCH / "plain_words.py"), str(job.input["Lines"][0]["input"])]
+    return _finish("plain Python", job, command).streaming
+
+
 def _bytes_per_second(program, seconds):
     ended = processes.run(["mpirun", "--oversubscribe", "-n", "2", *program], time_limit=seconds + 60)
     numbers = re.findall(r"([0-9.]+)(?: bytes/s)?$", ended.output, re.MULTILINE)

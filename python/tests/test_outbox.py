@@ -4,6 +4,7 @@
 import collections
 import os
 import random
+import time
 
 import pytest
 
@@ -290,14 +291,27 @@ def test_large_arrays_go_through_shared_memory(arena):
 def test_without_room_large_data_go_inline(arena, monkeypatch):
     monkeypatch.setattr("weft.arena.CAPACITY", 1 << 20)
     box, frames = make("round_robin", 1, arena=arena, arenas=Arenas())
-    arena._free = arena._free[:0]
+    free, arena._free = arena._free, []
     np = pytest.importorskip("numpy")
+    waits = []
+    frames.wait = lambda seconds: waits.append(seconds) or time.sleep(seconds)
     for id, value in enumerate([bytes(300_000), np.ones(100_000)]):
         box.put_now(0, value, id)
     box.flush()
     assert sum(map(len, frames.bodies)) > 1_000_000
     (data,) = frames.read().values()
     assert data[0][1] == bytes(300_000) and (data[1][1] == 1).all()
+    waited = sum(waits)
+    assert outbox._PATIENCE / 2 < waited, "for room"
+    box.put_now(0, np.ones(100_000), 2)
+    assert sum(waits) == waited, "not again before there was room"
+    arena._free = free
+    box.put_now(0, np.ones(100_000), 3)
+    arena._free = []
+    frames.wait = lambda seconds: setattr(arena, "_free", free)
+    box.put_now(0, np.ones(100_000), 4)
+    box.flush()
+    assert sum(map(len, frames.bodies)) < 2_000_000, "there was room in time"
 
 
 @pytest.mark.parametrize("kind", ["bytes", "array"])

@@ -5,6 +5,7 @@ import functools
 import itertools
 import operator
 import sys
+import time
 
 from weft import chunks, records
 from weft.arena import HUGE_BYTES, LARGE_BYTES, READERS
@@ -21,6 +22,8 @@ _CACHED_KEYS = 1 << 16
 _CACHED_KEY_BYTES = 1024
 #: How long to wait before looking again whether there is room in the arena.
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.0002, 0.01
+#: How long to wait for room for what may as well go inline.
+_PATIENCE = 0.1
 
 
 class Outbox:
@@ -34,6 +37,7 @@ class Outbox:
         self._fail = fail
         #: Called before the outbox has to wait for others to free shared memory: what was gathered must leave.
         self.on_full = self.flush
+        self._waits_for_room = True
         #: Data gathered, and about their bytes.
         self.count = 0
         self.size = 0
@@ -186,16 +190,20 @@ class Outbox:
         return pieces
 
     def _room(self, parts, length, readers, send):
-        """Pieces in the arena, or None where there is no room and the data may as well go inline; otherwise waits for room."""
+        """Pieces in the arena, after a wait for room where there is none.
+
+        Readers may keep what they have, so the wait for what may as well go inline is short, and is not repeated before there was
+        room: then None.
+        """
         pieces = self._arena.put(parts, length, readers)
-        if pieces is not None or length < HUGE_BYTES:
-            return pieces
-        send()
-        pause = _SHORTEST_WAIT
-        while pieces is None:
-            self._channel.wait(pause)
-            pause = min(2 * pause, _LONGEST_WAIT)
-            pieces = self._arena.put(parts, length, readers)
+        if pieces is None and (self._waits_for_room or length >= HUGE_BYTES):
+            send()
+            pause, end = _SHORTEST_WAIT, time.monotonic() + _PATIENCE
+            while pieces is None and (length >= HUGE_BYTES or time.monotonic() < end):
+                self._channel.wait(pause)
+                pause = min(2 * pause, _LONGEST_WAIT)
+                pieces = self._arena.put(parts, length, readers)
+        self._waits_for_room = pieces is not None
         return pieces
 
     # Failing

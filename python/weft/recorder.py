@@ -4,7 +4,6 @@
 Nothing is kept for a usual call or datum: ids are given out, and runs of calls and data recorded, at each flush.
 """
 
-import array
 import itertools
 import time
 
@@ -355,8 +354,7 @@ def _writers(port, count, finished, running):
         rest = count - sum(counts)
         counts.append(rest)
         host.told += rest
-    calls = array.array("Q", _flatten(map(itertools.repeat, itertools.count(first), counts)))
-    return _form(host.first_call, calls, max(counts, default=0) <= 1)
+    return _form_of_counts(host.first_call + first, counts, count)
 
 
 def _has_key(value, key):
@@ -376,6 +374,18 @@ def _form(base, calls, one_each):
     if one_each and last - first + 1 == len(calls):
         return records.BY_ONE_EACH, base + first, ()
     return records.BY_DISTANCE, base + first, [call - first for call in calls]
+
+
+def _form_of_counts(base, counts, total):
+    """As `_form`, of how many data each call has written."""
+    if not total:
+        return records.BY_ONE, base, ()
+    begin = next(index for index, count in enumerate(counts) if count)
+    if counts[begin] == total:
+        return records.BY_ONE, base + begin, ()
+    if max(counts) == 1 and counts[begin : begin + total].count(1) == total:
+        return records.BY_ONE_EACH, base + begin, ()
+    return records.BY_DISTANCE, base + begin, list(_flatten(map(itertools.repeat, itertools.count(), counts[begin:])))
 
 
 def _without(parts, skipped):
