@@ -152,18 +152,38 @@ _WRITE = """\
             return write_slowly{i}(name, data, details, getrefcount(data) <= WRITTEN)
         if not w{i}:
             start{i}()
-        {hand_over}{deliver}(data)
         if due:
             checkpoint()
+        {hand_over}emit(data)
+"""
+#: The next member's part follows as in its `run`, without a call.
+_WRITE_ON = """\
+    def write{i}(name, data, **details):
+        nonlocal n{j}
+        if w{i} is None or name != {port!r} or details:
+            return write_slowly{i}(name, data, details, getrefcount(data) <= WRITTEN)
+        if not w{i}:
+            start{i}()
+        if due:
+            checkpoint()
+        {hand_over}x = data
+        n{j} += 1
+        if not n{j} & mask:
+            return {timed}
+        try:
+{plain_steps}
+        except BaseException as error:
+            fault(error)
 """
 _HAND_OVER = """\
-if type(data) is tuple:
-            for member in data:
-                if type(member) not in leaves:
-                    data = owned(data, getrefcount(data) <= WRITTEN)
-                    break
-        elif type(data) not in plain:
-            data = owned(data, getrefcount(data) <= WRITTEN)
+if type(data) not in plain:
+            if type(data) is tuple:
+                for member in data:
+                    if type(member) not in leaves:
+                        data = owned(data, getrefcount(data) <= WRITTEN)
+                        break
+            else:
+                data = owned(data, getrefcount(data) <= WRITTEN)
         """
 _WRITE_ANY = """\
     def write{i}(name, data, **details):
@@ -239,18 +259,21 @@ def _source(hosts):
             parts.append(_AFTER_ALL.format(i=i, begun=begun(i), written=written(i)))
         if host.main is None or host.writes_slowly:
             parts.append(_WRITE_ANY.format(i=i))
-        else:
+        elif i == last:
             hand_over = _HAND_OVER if host.hands_over else ""
-            deliver = "emit" if i == last else f"run{i + 1}"
-            parts.append(_WRITE.format(i=i, port=host.main.name, hand_over=hand_over, deliver=deliver))
+            parts.append(_WRITE.format(i=i, port=host.main.name, hand_over=hand_over))
+        else:
+            parts.append(
+                _WRITE_ON.format(
+                    i=i, j=i + 1, port=host.main.name, hand_over=_HAND_OVER, timed=_timed(hosts, i + 1),
+                    plain_steps=_indented(_steps(hosts, i + 1, "return", False), 12),
+                )
+            )  # fmt: skip
     for i in members:
         plain, timed = (_indented(_steps(hosts, i, "return", clocked), 12) for clocked in (False, True))
-        # The time that a writer gives to its readers is told from the same data.
-        call = f"timed{i}(x)"
         if hosts[i].fed_by is not None:
             parts.append(f"    sampled{i} = hosts[{i}].fed_by.sampled\n")
-            call = f"sampled{i}(x, timed{i}, mask + 1)"
-        parts.append(_RUN.format(i=i, timed=call, plain_steps=plain, timed_steps=timed))
+        parts.append(_RUN.format(i=i, timed=_timed(hosts, i), plain_steps=plain, timed_steps=timed))
     parts.append(
         _BATCH.format(
             steps=_indented(("x = {}\n" if hosts[0].is_given_nothing else "") + _steps(hosts, 0, "continue", False), 16),
@@ -267,6 +290,11 @@ def _source(hosts):
         if call:
             lines[number] = int(call[1] or call[2])
     return source, lines
+
+
+def _timed(hosts, i):
+    # The time that a writer gives to its readers is told from the same data.
+    return f"timed{i}(x)" if hosts[i].fed_by is None else f"sampled{i}(x, timed{i}, mask + 1)"
 
 
 def _steps(hosts, first, leave, timed):
