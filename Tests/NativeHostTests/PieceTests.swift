@@ -79,7 +79,7 @@ struct PieceTests {
             switch try host.nextEvent()?.event {
             case .note(let note)?: try outcome.take(note)
             case .consumed(let number)?: consumed.append(number)
-            case .ready?, .output?, .checkpointed?, .paused?, .done?, nil: break
+            case .ready?, .output?, .checkpointed?, .paused?, .last?, .done?, nil: break
             }
         }
         #expect(consumed == [7])

@@ -164,6 +164,7 @@ final class StandIn {
         case .consumed(let number): return "CONSUMED \(number)"
         case .checkpointed(let checkpoint): return "CHECKPOINTED \(checkpoint)"
         case .paused: return "PAUSED"
+        case .last: return "LAST"
         case .done: return "DONE"
         case .note(.started(let pid)):
             self.pid = pid

@@ -5,7 +5,7 @@ import Testing
 @testable import StreamEngine
 
 struct CheckpointPaceTests {
-    private let first = CheckpointRules.firstItems
+    private let first = CheckpointRules.firstItems(workers: 3)
 
     private final class Pace {
         private var pace: CheckpointPace
@@ -17,6 +17,7 @@ struct CheckpointPaceTests {
 
         func paused() { pace.paused() }
         func took(_ checkpoint: UInt32) throws { try pace.took(checkpoint) }
+        func end() { pace.end() }
         func complete(_ checkpoint: UInt32, workers: Int = 3) throws { for _ in 0..<workers { try took(checkpoint) } }
         func tick(_ now: Int64) -> [Int]? { pace.tick(now).map { [Int($0.checkpoint), $0.items] } }
     }
@@ -78,7 +79,7 @@ struct CheckpointPaceTests {
             #expect(pace.tick(now) == nil)
             try pace.complete(checkpoint)
         }
-        #expect((4...10).contains(items))
+        #expect((6...10).contains(items), "at least two for each worker")
     }
 
     @Test func whatASourceDoesNotUseDoesNotGrow() throws {
@@ -89,8 +90,18 @@ struct CheckpointPaceTests {
         }
     }
 
+    @Test func whenASourceHasEndedOnlyWhatOthersBeganIsBegun() throws {
+        let pace = Pace(interval: 100)
+        pace.end()
+        pace.paused()
+        #expect(pace.tick(1000) == nil)
+        try pace.took(1)
+        #expect(pace.tick(1001)?.first == 1)
+    }
+
     @Test func partsThatCannotBeAreRefused() throws {
         let pace = Pace(interval: 100, workers: 1)
+        #expect(throws: StreamViolation.self) { try pace.took(0) }
         #expect(throws: StreamViolation.self) { try pace.took(2) }
         _ = pace.tick(100)
         try pace.took(1)

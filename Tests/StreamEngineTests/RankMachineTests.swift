@@ -149,13 +149,13 @@ struct RankMachineTests {
         limits.batchBytes = 100
         let routing = try Routing(graph: Self.layout.graph, plan: Self.layout.plan)
         var machine = RankMachine(routing: routing, rank: 0, limits: limits, checkpointInterval: 10)
-        machine.tick(100)
+        try machine.tick(100)
         #expect(actions(&machine).isEmpty, "the source does not run yet")
         try machine.ready(0)
-        machine.tick(101)
-        machine.tick(110)
+        try machine.tick(101)
+        try machine.tick(110)
         #expect(try names(actions(&machine)) == ["go"])
-        machine.tick(111)
+        try machine.tick(111)
         #expect(try names(actions(&machine)) == ["checkpoint 1"])
         try machine.wrote(PaddedBytes(output([100])), worker: 0)
         try machine.checkpointed(1, worker: 0)
@@ -163,6 +163,34 @@ struct RankMachineTests {
         #expect(try names(actions(&machine)) == ["send 100", "barrier 1"])
         try machine.received(Message.credit(from: 0, to: 1, bytes: 100).encoded(), fromRank: 1)
         #expect(try names(actions(&machine)) == ["send 100"])
+    }
+
+    @Test func aSourceTakesPartInWhatOneThatHasEndedBegan() throws {
+        let layout = Layout(stages: [(1, 1), (1, 1), (1, 1)], links: [(0, 0, 2, .roundRobin), (1, 0, 2, .roundRobin)]) { $0 }
+        var machine = RankMachine(
+            routing: try Routing(graph: layout.graph, plan: layout.plan), rank: 1, checkpointInterval: 1_000_000)
+        try machine.ready(1)
+        try machine.received(Message.part(from: 0, to: 1, checkpoint: 1).encoded(), fromRank: 0)
+        try machine.received(Message.sourceEnded(from: 0, to: 1).encoded(), fromRank: 0)
+        try machine.tick(1)
+        #expect(try names(actions(&machine)) == ["go", "go", "checkpoint 1"], "or its reader would hold back what comes after barrier 1")
+        try machine.checkpointed(1, worker: 1)
+        try machine.paused(1)
+        #expect(try names(actions(&machine)) == ["barrier 1", "part 1", "go"])
+    }
+
+    @Test func aSourceAtItsLastItemHoldsNoBarrierBack() throws {
+        let routing = try Routing(graph: Self.layout.graph, plan: Self.layout.plan)
+        var machine = RankMachine(routing: routing, rank: 0, checkpointInterval: 10)
+        try machine.ready(0)
+        try machine.tick(0)
+        try machine.tick(10)
+        #expect(try names(actions(&machine)) == ["go", "checkpoint 1"])
+        // It was asked, and will not answer before its end.
+        try machine.atLastItem(0)
+        #expect(try names(actions(&machine)) == ["barrier 1", "go"])
+        try machine.tick(1000)
+        #expect(actions(&machine).isEmpty)
     }
 
     @Test func finishComesAfterTheLastBatch() throws {

@@ -114,6 +114,9 @@ struct SimulatedWorker {
     /// Items that a source may still process before the next checkpoint; `nil`: there are none.
     var allowed: Int?
     private var isPaused = false
+    /// Whether it says that it is at its last item, and then takes no further part.
+    private let saysLast: Bool
+    private var isAtLastItem = false
     private var isReady = false
     private var mayRun = false
     private var mayFinish = false
@@ -136,6 +139,7 @@ struct SimulatedWorker {
         self.longestValue = longestValue
         remaining = isSource ? items : 0
         generator = SeededGenerator(seed: seed)
+        saysLast = seed.isMultiple(of: 2)
     }
 
     mutating func feed(_ batch: Batch, number: UInt32) throws {
@@ -158,7 +162,7 @@ struct SimulatedWorker {
             isReady = true
             return [.ready]
         }
-        if case .checkpoint(let number, let items)? = inputs.first {
+        if case .checkpoint(let number, let items)? = inputs.first, !isAtLastItem {
             inputs.removeFirst()
             allowed = items
             isPaused = false
@@ -172,7 +176,12 @@ struct SimulatedWorker {
                 return [.paused]
             }
             if mayRun, remaining > 0 {
-                let some = min(remaining, allowed ?? .max, 1 + generator.below(5))
+                if remaining == 1, allowed != nil, !isAtLastItem, saysLast {
+                    isAtLastItem = true
+                    return [.last]
+                }
+                let most = saysLast && !isAtLastItem && allowed != nil ? remaining - 1 : remaining
+                let some = min(most, allowed ?? .max, 1 + generator.below(5))
                 remaining -= some
                 allowed? -= some
                 return output(some)
@@ -275,7 +284,7 @@ struct Simulation {
                     number: worker, isSource: routing.isSource(stage: stage), edges: edges,
                     router: Router(routing: routing, worker: worker), pace: pace(worker), items: items, longestValue: longestValue,
                     seed: generator.next())
-                made.allowed = checkpointEvery.map { _ in CheckpointRules.firstItems }
+                made.allowed = checkpointEvery.map { _ in CheckpointRules.firstItems(workers: layout.plan.workers.count) }
                 return made
             }
             loops.append(

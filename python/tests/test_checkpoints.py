@@ -7,7 +7,7 @@ import struct
 import pytest
 from rank import DONE, FAILED, FINISH, GO, NONE, READY, Frames
 
-CHECKPOINT, CHECKPOINTED, PAUSED = 4, 23, 24
+CHECKPOINT, CHECKPOINTED, PAUSED, LAST = 4, 23, 24, 25
 
 FLOW = """
 import os, time
@@ -108,12 +108,16 @@ def test_a_source_runs_ahead_of_a_checkpoint_by_so_many_items_only(attempt):
         assert frames.last == DONE and len(frames.results) == 101
 
 
-def test_the_last_item_is_followed_by_no_pause(attempt):
-    flow = attempt(FLOW + "graph = flow(Source(), Total())", inputs={"Source0": [{"input": 1}] * 16})
+@pytest.mark.parametrize("items", [1, 16])
+def test_before_its_last_item_a_source_says_so_and_pauses_no_more(attempt, items):
+    flow = attempt(FLOW + "graph = flow(Source(), Total())", inputs={"Source0": [{"input": 1}] * (items - 1) + [{"input": "wait"}]})
     with flow.worker() as worker:
         frames = begin(worker)
+        worker.read_until(frames, LAST, PAUSED, DONE, FAILED)
+        assert frames.last == LAST
+        (flow.folder / "work" / "go on").touch()
         worker.read_until(frames, PAUSED, DONE, FAILED)
-        assert frames.last == DONE
+        assert frames.last == DONE and frames.kinds.count(LAST) == 1
 
 
 def test_a_reader_is_asked_after_what_it_was_given(attempt):

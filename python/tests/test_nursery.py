@@ -2,6 +2,7 @@
 """The nursery with real forks; the test is the rank."""
 
 import contextlib
+import gzip
 import json
 import os
 import select
@@ -381,16 +382,57 @@ def test_a_module_that_is_tried_and_is_good_for_no_worker_ends(nursery, source, 
     assert node.process.wait(TIMEOUT) == 0
 
 
+def test_only_the_workflows_own_modules_are_taken_apart_and_searched_for_seeds(nursery):
+    # What is tried may lie above Weft itself, and beside an environment.
+    node = nursery("\n".join((
+        "import os, sys",
+        "os.makedirs('lib/site-packages', exist_ok=True)",
+        "open('lib/site-packages/seeding.py', 'w').write('import random; HELD = [1]\\nrandom.see' + 'd(5)')",
+        "open('helper.py', 'w').write('HELD = [1]')",
+        "sys.path[:0] = [os.getcwd(), os.getcwd() + '/lib/site-packages']",
+        "import seeding, helper, weft.native",
+    )) + FLOW + """
+atexit.register(lambda: None)
+class Look(Look):
+    def _postprocess(self):
+        class Tell:
+            def __del__(self):
+                held = [hasattr(sys.modules[name], 'HELD') for name in ('seeding', 'helper')] if sys else None
+                open('told.txt', 'w').write(repr(held))
+        self.cycle = [Tell()]
+        self.cycle.append(self.cycle)
+graph = WorkflowGraph()
+graph.connect(Source(), 'output', Look(), 'input')
+""", tried=True)
+    rank = node.rank()
+    seen = []
+    for number in (1, 2):
+        worker = rank.ask(number)
+        pid = rank.hear(number, "pid")["pid"]
+        assert worker.read() == (READY, b"")
+        seen.append(node.seen(pid)["random"])
+        worker.send(GO)
+        worker.send(FINISH)
+        assert worker.read() == (DONE, b"") and rank.hear(number, "status")["status"] == 0
+        assert worker.printed() == "past the stream\n"
+    assert seen[0] != seen[1], "an installed package's seed is not the author's"
+    # A finaliser in a cycle still finds its module.
+    assert (node.work / "told.txt").read_text() == "[True, True]"
+
+
 def test_a_forked_worker_leaves_complete_files_and_runs_exit_handlers(nursery):
     node = nursery(FLOW + """
-import ctypes, threading
+import ctypes, gzip, threading
 stdio = ctypes.CDLL(None)
 class Look(Look):
+    kept = []
     def _preprocess(self):
         global own
         self.file, own = open('attribute.txt', 'w'), open('global.txt', 'w')
         atexit.register(lambda: own.write('and at exit'))
         for file in self.file, own: file.write('complete ')
+        self.kept.append(gzip.open('kept.gz', 'wt'))
+        self.kept[0].write('compressed')
         threading.Thread(target=lambda: open('thread.txt', 'w').write('done')).start()
         stdio.fopen.restype = ctypes.c_void_p
         stdio.fputs(b'C', ctypes.c_void_p(stdio.fopen(b'c.txt', b'w')))
@@ -405,6 +447,7 @@ graph.connect(Source(), 'output', Look(), 'input')
     assert worker.read() == (DONE, b"") and rank.hear(1, "status")["status"] == 0
     written = {name: (node.work / f"{name}.txt").read_text() for name in ("attribute", "global", "thread", "c")}
     assert written == {"attribute": "complete ", "global": "complete and at exit", "thread": "done", "c": "C"}
+    assert gzip.open(node.work / "kept.gz", "rt").read() == "compressed"
 
 
 def draws(node, count=3):

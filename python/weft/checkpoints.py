@@ -8,8 +8,10 @@ from weft import failures
 from weft.failures import Failure, text_of
 
 
-#: Items that a source may process before it is first asked for its part.
-FIRST_ITEMS = 16
+
+def first_items(workers):
+    """How many items a source may process before it is first asked for its part."""
+    return max(16, 2 * workers)
 
 
 class States:
@@ -49,6 +51,8 @@ class States:
             os.makedirs(self._folder, exist_ok=True)
             with open(f"{path}.new", "wb") as file:
                 pickle.dump(states, file, 5)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(f"{path}.new", path)
         except OSError as error:
             raise Failure("storage", f"What PEs keep cannot be saved for checkpoint {number}: {error}.", error) from error

@@ -20,6 +20,7 @@ import signal
 import socket
 import struct
 import sys
+import sysconfig
 import traceback
 
 from weft import ending, failures, loader, worker
@@ -37,6 +38,13 @@ _MAXIMUM_TEXT = 16 << 10
 #: A rank that takes no answer for 10 seconds is given up.
 _SEND_TIMEOUT = struct.pack("@ll", 10, 0)
 _CREDENTIALS = struct.Struct("3i")
+#: Folders whose modules are not the workflow's own.
+_INSTALLED = tuple(
+    folder + os.sep
+    for name in (os.path.dirname(os.path.abspath(__file__)), *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
+    for folder in {name, os.path.realpath(name)}
+)
+_PACKAGES = re.compile(r"[/\\](site|dist)-packages[/\\]")
 _SEEDS = re.compile(r"\b(seed|setstate|set_state)\s*\(")
 _UNSEEDED = re.compile(r"\b(default_rng|Random|RandomState|PCG64|PCG64DXSM|MT19937|Philox|SFC64)\s*\(\s*\)")
 
@@ -206,13 +214,12 @@ class Module:
         self.loaded = None
         #: The workflow's own modules.
         self.own = []
+        self._known = set(sys.modules)
         #: The object of a FAILED frame.
         self.failure = None
         self.unsafe = None
         self._random_state = None
         self._opened = _open_files()
-        #: Folder of the workflow's own modules.
-        self._place = os.path.join(folder, "module")
 
     def load(self):
         """The module that the run's document names."""
@@ -228,7 +235,6 @@ class Module:
         report, graph = loader.report(path, attribute)
         if graph is not None:
             self.loaded = worker.Loaded(None, graph)
-            self._place = os.path.dirname(path)
             self._settle()
             report["nursery"] = self.unsafe is None and os.environ.get("WEFT_NO_FORK") != "1"
         loader.write(report, descriptor)
@@ -251,7 +257,7 @@ class Module:
         self.failure["traceback"] = self.failure.get("traceback", "")[-_MAXIMUM_TEXT:]
 
     def _settle(self):
-        self.own = list(_modules(self._place))
+        self.own = [module for name, module in list(sys.modules.items()) if name not in self._known and _is_own(module)]
         self.unsafe = self._risk(_open_files() - self._opened)
         for stream in sys.stdout, sys.stderr:
             stream.flush()
@@ -285,13 +291,10 @@ class Module:
             sys.modules["numpy.random"].seed()
 
 
-def _modules(folder):
-    """Modules that were loaded from the workflow's own folder."""
-    folder = os.path.realpath(folder) + os.sep
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
-        if isinstance(path, str) and os.path.realpath(path).startswith(folder):
-            yield module
+def _is_own(module):
+    """Whether it is the workflow's, and neither Python's, nor Weft's, nor installed."""
+    path = getattr(module, "__file__", None)
+    return isinstance(path, str) and not path.startswith(_INSTALLED) and not _PACKAGES.search(path)
 
 
 def _source(module):

@@ -227,9 +227,11 @@ class Stage:
                 self.checkpoint()
 
     def produce(self, between=None):
-        """Has the items of the run's input processed. `between`, if any, is told between two items how many were."""
+        """Has the items of the run's input processed. `between`, if any, is told between two items how many were; before the last one also None."""
         produce = self._produce_empty if isinstance(self._given, int) else self._produce
         self._produced, self._left = 0, sum(map(len, self._numbers))
+        if between is not None and self._left == 1:
+            between(None)
         for numbers in self._numbers:
             produce(numbers, between)
 
@@ -238,6 +240,8 @@ class Stage:
         self._left -= count
         if between is not None and self._left:
             between(self._produced)
+            if self._left == 1:
+                between(None)
 
     def _produce_empty(self, numbers, between):
         source, due = self.source, self.due

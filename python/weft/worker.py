@@ -39,8 +39,6 @@ class Worker:
         #: Whose `preprocess` or `postprocess` is running, and which of them; or whose call has failed.
         self.current = None
         self.ended = False
-        #: Items that a source may have processed when the next checkpoint is due.
-        self._allowed = checkpoints.FIRST_ITEMS
         self.printing = Printing(self.log)
 
     # Life cycle
@@ -85,6 +83,8 @@ class Worker:
         stage = Stage(document, graph, self.number)
         outbox = Outbox(document, self.number, self.channel, arena.own(), self._cannot_leave)
         self.stage = stage
+        #: Items that a source may have processed when the next checkpoint is due.
+        self._allowed = checkpoints.first_items(len(document["plan"]["workers"]))
         self.states = checkpoints.States(self.folder, document, self.number, stage.hosts)
         self.recorder = Recorder(stage.hosts, self.channel, outbox, document.get("capture", "full") == "full")
         outbox.on_full = self.recorder.flush
@@ -152,7 +152,14 @@ class Worker:
             channel.pump()
 
     def _between_items(self, items):
-        """A source has processed so many items: a checkpoint that was asked for meanwhile is taken now, or awaited."""
+        """A source has processed so many items: a checkpoint that was asked for meanwhile is taken now, or awaited.
+
+        None: it has one left, which may take long, and takes no further part.
+        """
+        if items is None:
+            self.channel.send_frame(records.LAST)
+            self.channel.pump()
+            return
         frame = self.channel.next_frame()
         if frame is None and items == self._allowed:
             self.recorder.flush()

@@ -79,7 +79,7 @@ package final class NativeHost: ElementHost {
         }
         switch event.event {
         case .note(.ended), .note(.failed): gone.insert(event.worker)
-        case .ready, .output, .consumed, .checkpointed, .paused, .done, .note: break
+        case .ready, .output, .consumed, .checkpointed, .paused, .last, .done, .note: break
         }
         return event
     }

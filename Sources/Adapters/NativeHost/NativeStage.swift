@@ -552,7 +552,7 @@ final class NativeStage {
             let id = head.element.id
             items = (document.inputs[id] ?? .count(0), replica == 0 ? document.items(ofSource: id)[...] : [])
             itemsTaken = 0
-            itemsAllowed = document.graph.checkpointInterval.map { _ in CheckpointRules.firstItems }
+            itemsAllowed = document.graph.checkpointInterval.map { _ in CheckpointRules.firstItems(workers: document.plan.workers.count) }
         }
         flushedAt = HostClock.monotonic
         profiledAt = flushedAt

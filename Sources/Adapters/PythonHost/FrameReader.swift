@@ -8,7 +8,7 @@ enum Frame {
     static let maximumLength = 1 << 30
 
     enum ToWorker: UInt8 { case input = 1, finish, go, checkpoint }
-    enum FromWorker: UInt8 { case ready = 16, output, records, consumed, log, done, failed, checkpointed, paused }
+    enum FromWorker: UInt8 { case ready = 16, output, records, consumed, log, done, failed, checkpointed, paused, last }
 
     static func header(_ kind: ToWorker, length: Int) -> [UInt8] {
         var bytes: [UInt8] = []

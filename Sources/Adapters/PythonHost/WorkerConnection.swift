@@ -167,6 +167,9 @@ struct WorkerConnection {
         case .paused:
             try expect(bytes.isEmpty, "PAUSED")
             events.append((worker, .paused))
+        case .last:
+            try expect(bytes.isEmpty, "LAST")
+            events.append((worker, .last))
         case .log:
             try expect(bytes.count >= 3 && (bytes[2] == 1 || bytes[2] == 2), "LOG")
             let instance = bytes.loadLittleEndian(UInt16.self, at: 0)

@@ -15,7 +15,7 @@ struct StorageError: Error {
 struct AppendFile {
     let path: String
     private let descriptor: Int32
-    private var size = 0
+    private(set) var size = 0
 
     /// - Throws: `EEXIST` when the file is there: an attempt is started once, and what it recorded is never overwritten.
     init(creating path: String) throws(StorageError) {
@@ -39,5 +39,10 @@ struct AppendFile {
             }
         }
         size += bytes.count
+    }
+
+    /// Waits until the disk has what was appended.
+    func sync() throws(StorageError) {
+        guard fdatasync(descriptor) == 0 else { throw StorageError(path: path, code: errno) }
     }
 }

@@ -12,10 +12,10 @@ struct CheckpointFiles {
     init(folder: RunFolder) { self.folder = folder.checkpoints }
 
     /// Notes that the worker's part is complete, and removes what it had before the last one.
-    func complete(_ checkpoint: UInt32, worker: Int, items: Int?) throws {
+    func complete(_ checkpoint: UInt32, worker: Int, _ part: CheckpointPart) throws {
         guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw StorageError(path: folder, code: errno, isWriting: true) }
         let path = "\(folder)/\(Checkpoint.File.part(checkpoint, worker: worker).name)"
-        let content = try WireJSON.encode(CheckpointPart(items: items))
+        let content = try WireJSON.encode(part)
         let file = open(path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         let isWritten = file >= 0 && write(file, content, content.count) == content.count
         let code = errno

@@ -100,6 +100,7 @@ extension HostEvent {
         case .consumed(let number): .consumed(number)
         case .checkpointed(let checkpoint): .checkpointed(checkpoint)
         case .paused: .paused
+        case .last: .last
         case .done: .done
         case .note(let content): .note(note(content))
         }

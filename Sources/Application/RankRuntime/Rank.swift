@@ -96,8 +96,7 @@ struct Rank {
 
     /// What belongs to the checkpoint must not be lost once it counts.
     private mutating func checkpointed(_ checkpoint: UInt32, worker: Int, items: Int?) throws {
-        try records.flush()
-        try checkpoints.complete(checkpoint, worker: worker, items: items)
+        try checkpoints.complete(checkpoint, worker: worker, CheckpointPart(items: items, segment: try records.sync()))
     }
 
     private mutating func take(_ note: NativeNote, from worker: Int) throws {

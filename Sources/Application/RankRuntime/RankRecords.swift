@@ -40,7 +40,8 @@ struct RankRecords {
         try log.tick(now)
     }
 
-    mutating func flush() throws(StorageError) { try segment.flush() }
+    /// - Returns: bytes of the segment, all of which are on the disk.
+    mutating func sync() throws(StorageError) -> Int64 { try segment.sync() }
 
     mutating func end() throws(StorageError) {
         try segment.end()

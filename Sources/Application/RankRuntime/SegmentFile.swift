@@ -47,6 +47,14 @@ struct SegmentFile {
         payload.removeAll(keepingCapacity: true)
     }
 
+    /// Brings everything to the disk.
+    /// - Returns: bytes of the segment.
+    mutating func sync() throws(StorageError) -> Int64 {
+        try flush()
+        try file.sync()
+        return Int64(file.size)
+    }
+
     /// The rank has nothing more to say.
     mutating func end() throws(StorageError) {
         try flush()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package enum CheckpointRules {
-    /// Items that a source may process before it is first asked for its part.
-    package static let firstItems = 16
+    /// How many items a source may process before it is first asked for its part.
+    package static func firstItems(workers: Int) -> Int { max(16, 2 * workers) }
 }
 
 /// When the sources of a rank take the next checkpoint, and how far they may run ahead of it.
@@ -22,7 +22,9 @@ struct CheckpointPace {
     /// Workers that have taken the last one, and the one after it.
     private var taken: Int
     private var takenNext = 0
-    private var items = CheckpointRules.firstItems
+    private var items: Int
+    /// A source takes no further part, so that no checkpoint will be complete any more.
+    private var isOver = false
     private var isPaused = false
     private var wasPaused = false
 
@@ -33,14 +35,20 @@ struct CheckpointPace {
         self.interval = interval
         self.workers = workers
         taken = workers
+        items = CheckpointRules.firstItems(workers: workers)
     }
+
+    /// No checkpoint begins here any more but those that others have begun: what waits for their barriers must not wait for long.
+    mutating func end() { isOver = true }
+
+    var isRunning: Bool { !isOver }
 
     /// A source has processed all items that it was allowed, and waits.
     mutating func paused() { isPaused = true }
 
     mutating func took(_ checkpoint: UInt32) throws(StreamViolation) {
         switch checkpoint {
-        case number where taken < workers:
+        case number where number > 0 && taken < workers:
             taken += 1
             if taken == workers { adapt() }
         case number + 1 where takenNext < workers: takenNext += 1
@@ -53,7 +61,7 @@ struct CheckpointPace {
         self.now = now
         let since = begunAt ?? now
         begunAt = since
-        guard taken == workers, isPaused || takenNext > 0 || now - since >= interval else { return nil }
+        guard taken == workers, takenNext > 0 || !isOver && (isPaused || now - since >= interval) else { return nil }
         number += 1
         (taken, takenNext) = (takenNext, 0)
         (wasPaused, isPaused) = (isPaused, false)
@@ -66,7 +74,8 @@ struct CheckpointPace {
         guard let begunAt else { return }
         let duration = now - begunAt
         if duration > interval {
-            items = max(1, items / 2)
+            // Fewer would leave workers without work.
+            items = max(2 * workers, items / 2)
         } else if wasPaused, duration < interval / 2 {
             items = min(2 * items, Self.mostItems)
         }

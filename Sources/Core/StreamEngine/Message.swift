@@ -12,7 +12,7 @@ package enum Message {
     case barrier(from: Int, to: Int, checkpoint: UInt32)
     /// Worker `from` has taken its part of the checkpoint; `to` is a source, whose rank waits for all parts.
     case part(from: Int, to: Int, checkpoint: UInt32)
-    /// The source `from` has come to its end, so that no checkpoint will be complete any more; `to` is another source.
+    /// The source `from` has ended or is at its last item, so that no checkpoint will be complete any more; `to` is another source.
     case sourceEnded(from: Int, to: Int)
     /// The receiving worker has consumed so many bytes.
     case credit(from: Int, to: Int, bytes: Int)

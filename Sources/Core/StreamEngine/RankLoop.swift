@@ -20,6 +20,8 @@ package enum HostEvent<Note> {
     case checkpointed(UInt32)
     /// A source has processed the items that it was allowed, and waits for the next checkpoint.
     case paused
+    /// A source is at its last item, and takes no further part in checkpoints.
+    case last
     case done
     /// What the stream has no part in: provenance, log lines, failures.
     case note(Note)
@@ -76,6 +78,7 @@ package struct RankLoop<Link: Transport, Host: ElementHost> {
             case .consumed(let number): try machine.consumed(number, worker: worker)
             case .checkpointed(let checkpoint): try machine.checkpointed(checkpoint, worker: worker)
             case .paused: try machine.paused(worker)
+            case .last: try machine.atLastItem(worker)
             case .done: try machine.done(worker)
             case .note(let content): try note(worker, content)
             }
@@ -87,7 +90,7 @@ package struct RankLoop<Link: Transport, Host: ElementHost> {
     /// To be called now and then.
     /// - Parameter now: nanoseconds.
     package mutating func tick(_ now: Int64) throws {
-        machine.tick(now)
+        try machine.tick(now)
         try act()
     }
 

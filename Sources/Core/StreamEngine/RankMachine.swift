@@ -34,6 +34,9 @@ package struct RankMachine {
         var input: InputQueue
         var outputs: [OutboundChannel]
         var isRead = true
+        /// A source that takes no further part in checkpoints, and the one that it was asked for last and has not taken.
+        var isAtLastItem = false
+        var askedFor: UInt32?
 
         var queuedBytes: Int { outputs.reduce(0) { $0 + $1.queuedBytes } }
     }
@@ -126,7 +129,7 @@ package struct RankMachine {
             feed(position)
         case .part(_, _, let checkpoint): try pace?.took(checkpoint)
         case .sourceEnded:
-            pace = nil
+            pace?.end()
             for worker in workers where worker.isSource && worker.phase == .running { actions.append(.go(worker: worker.number)) }
         case .credit(let from, let to, let bytes):
             let position = try position(of: from)
@@ -176,17 +179,48 @@ package struct RankMachine {
 
     /// Time has passed: a checkpoint may begin. None does before all sources of the rank are running, or when one has ended.
     /// - Parameter now: nanoseconds.
-    package mutating func tick(_ now: Int64) {
-        guard pace != nil else { return }
-        let sources = workers.filter(\.isSource)
-        guard sources.allSatisfy({ $0.phase == .running }), let (checkpoint, items) = pace?.tick(now) else { return }
-        for source in sources { actions.append(.checkpoint(worker: source.number, checkpoint, items: items)) }
+    package mutating func tick(_ now: Int64) throws(StreamViolation) {
+        let sources = workers.indices.filter { workers[$0].isSource && workers[$0].phase != .done }
+        guard pace != nil, !sources.isEmpty, sources.allSatisfy({ workers[$0].phase == .running }),
+            let (checkpoint, items) = pace?.tick(now)
+        else { return }
+        for source in sources {
+            if workers[source].isAtLastItem {
+                try sendBarrier(checkpoint, from: source)
+            } else {
+                workers[source].askedFor = checkpoint
+                actions.append(.checkpoint(worker: workers[source].number, checkpoint, items: items))
+            }
+        }
+    }
+
+    /// A source is at its last item, which may take long. What others hold back until its barrier comes must not wait for that.
+    package mutating func atLastItem(_ worker: Int) throws(StreamViolation) {
+        let position = try position(of: worker)
+        guard workers[position].isSource, workers[position].phase == .running else {
+            throw StreamViolation("worker \(worker), who is no running source, is at its last item")
+        }
+        workers[position].isAtLastItem = true
+        if let checkpoint = workers[position].askedFor.take() { try sendBarrier(checkpoint, from: position) }
+        try tellSources { .sourceEnded(from: worker, to: $0) }
+    }
+
+    private mutating func sendBarrier(_ checkpoint: UInt32, from position: Int) throws(StreamViolation) {
+        for slot in workers[position].outputs.indices {
+            workers[position].outputs[slot].append(barrierOf: checkpoint)
+            try depart(position, slot)
+        }
+    }
+
+    private mutating func tellSources(_ message: (Int) -> Message) throws(StreamViolation) {
+        guard takesCheckpoints else { return }
+        for source in checkpointSources { try dispatch(message(source), toWorker: source) }
     }
 
     /// A source has processed the items that it was allowed, and waits for the next checkpoint.
     package mutating func paused(_ worker: Int) throws(StreamViolation) {
         guard workers[try position(of: worker)].isSource else { throw StreamViolation("worker \(worker), who is no source, paused") }
-        if pace == nil { actions.append(.go(worker: worker)) } else { pace?.paused() }
+        if pace?.isRunning == true { pace?.paused() } else { actions.append(.go(worker: worker)) }
     }
 
     /// The worker has taken its part: what it wrote before belongs to the checkpoint.
@@ -195,11 +229,9 @@ package struct RankMachine {
         guard workers[position].phase == .running || workers[position].phase == .finishing else {
             throw StreamViolation("worker \(worker) took a checkpoint before or after its run")
         }
-        for slot in workers[position].outputs.indices {
-            workers[position].outputs[slot].append(barrierOf: checkpoint)
-            try depart(position, slot)
-        }
-        for source in checkpointSources { try dispatch(.part(from: worker, to: source, checkpoint: checkpoint), toWorker: source) }
+        workers[position].askedFor = nil
+        try sendBarrier(checkpoint, from: position)
+        try tellSources { .part(from: worker, to: $0, checkpoint: checkpoint) }
     }
 
     package mutating func done(_ worker: Int) throws(StreamViolation) {
@@ -209,9 +241,7 @@ package struct RankMachine {
             throw StreamViolation("worker \(worker) ended before its input did")
         }
         workers[position].phase = .done
-        if workers[position].isSource, takesCheckpoints {
-            for source in checkpointSources { try dispatch(.sourceEnded(from: worker, to: source), toWorker: source) }
-        }
+        if workers[position].isSource { try tellSources { .sourceEnded(from: worker, to: $0) } }
         for slot in workers[position].outputs.indices {
             workers[position].outputs[slot].close()
             try depart(position, slot)

@@ -147,7 +147,9 @@ struct Try: ParsableCommand {
         _ run: RunID, _ asked: RunInputs?, _ report: ModuleReport, _ place: Place, _ temporary: borrowing TryFolder
     ) throws -> RunDocument {
         let name = place.module.split(separator: "/").last.map(String.init) ?? place.module
-        let graph = try report.validGraph(of: name).withCheckedNativeElements()
+        var graph = try report.validGraph(of: name).withCheckedNativeElements()
+        // Nothing goes on from a checkpoint of a try.
+        for index in graph.elements.indices { graph.elements[index].snapshotEvery = nil }
         let document = RunDocument(
             run: run, attempt: Self.attempt, graph: graph,
             plan: try Planner.plan(

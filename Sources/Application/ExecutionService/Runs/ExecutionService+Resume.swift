@@ -29,7 +29,8 @@ extension ExecutionService {
             } catch let error as FileError {
                 throw Problem(.unavailable, "What the last attempt of \(run.id) recorded cannot be read: \(error).")
             }
-            let checkpoint = try await storage.document(run.id).flatMap { Self.lastCheckpoint(of: run, $0) }
+            let document = try await storage.document(run.id)
+            let checkpoint: Checkpoint? = if let document { try await lastCheckpoint(of: run, document) } else { nil }
             return try await storage.resume(run.id, checkpoint: checkpoint, at: Date(), dryRun: dryRun)
         }
         switch outcome {
@@ -47,27 +48,35 @@ extension ExecutionService {
         }
     }
 
-    /// The last checkpoint of the latest attempt that is whole.
-    private static func lastCheckpoint(of run: Run, _ document: StoredDocument) -> Checkpoint? {
-        guard let graph = document.graph.graph, graph.checkpointInterval != nil, let path = run.attempts.last?.folder else { return nil }
-        let plan = document.plan
-        let sources = graph.sources.compactMap { source in
-            plan.stage(ofElement: source).flatMap { plan.worker(stage: $0, replica: 0) }.map { (graph.elements[source].id, $0) }
-        }
+    /// The last checkpoint of the latest attempt that is whole, and whose records are all stored.
+    private func lastCheckpoint(of run: Run, _ document: StoredDocument) async throws -> Checkpoint? {
+        guard let graph = document.graph.graph, graph.checkpointInterval != nil, let attempt = run.attempts.last, let path = attempt.folder
+        else { return nil }
         let folder = RunFolder(path: path).checkpoints
         let files = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        for number in Checkpoint.complete(files: files, workers: plan.workers.count) {
-            var items: [String: Int] = [:]
-            for (source, worker) in sources {
-                let name = Checkpoint.File.part(number, worker: worker).name
-                guard let bytes = FileManager.default.contents(atPath: "\(folder)/\(name)"),
-                    let part = try? WireJSON.decode(CheckpointPart.self, from: bytes)
-                else { break }
-                items[source] = part.items
+        let numbers = Checkpoint.complete(files: files, workers: document.plan.workers.count)
+        let stored = numbers.isEmpty ? [:] : try await storage.segmentOffsets(run.id, attempt: attempt.number)
+        return numbers.lazy.compactMap { Self.checkpoint($0, in: folder, graph, document.plan, stored) }.first
+    }
+
+    private static func checkpoint(
+        _ number: UInt32, in folder: String, _ graph: WorkflowGraph, _ plan: Plan, _ stored: [Int: SegmentPosition]
+    ) -> Checkpoint? {
+        func content(_ file: Checkpoint.File) -> Data? { FileManager.default.contents(atPath: "\(folder)/\(file.name)") }
+        var items: [String: Int] = [:]
+        for (worker, place) in plan.workers.enumerated() {
+            let elements = plan.stages[place.stage].elements.map { (index: $0, graph.elements[$0]) }
+            guard let bytes = content(.part(number, worker: worker)), let part = try? WireJSON.decode(CheckpointPart.self, from: bytes),
+                part.segment <= stored[place.rank]?.offset ?? 0
+            else { return nil }
+            if elements.contains(where: { $0.1.snapshotEvery != nil }), content(.state(number, worker: worker))?.isEmpty ?? true {
+                return nil
             }
-            if items.count == sources.count { return Checkpoint(folder: folder, number: number, items: items) }
+            if place.replica == 0, let source = elements.first(where: { graph.sources.contains($0.index) }) {
+                items[source.1.id] = part.items
+            }
         }
-        return nil
+        return items.count == graph.sources.count ? Checkpoint(folder: folder, number: number, items: items) : nil
     }
 
     /// Reads what the ranks of the latest attempt left behind to its end, or as far as it is sound: what is not known to have been

@@ -4,8 +4,13 @@
 package struct CheckpointPart: Sendable, Codable, Hashable {
     /// Of a worker that hosts a source: how many items of the attempt's input it had processed.
     package var items: Int?
+    /// Bytes of the rank's segment by then: what counts of the attempt is recorded there.
+    package var segment: Int64
 
-    package init(items: Int?) { self.items = items }
+    package init(items: Int?, segment: Int64) {
+        self.items = items
+        self.segment = segment
+    }
 }
 
 /// A moment of an attempt from which another can go on: what every worker's PEs kept when each had processed just what came of
