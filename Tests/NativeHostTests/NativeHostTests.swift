@@ -71,6 +71,28 @@ struct NativeHostTests {
         #expect(try Outcome.of(document, in: folder).results == [])
     }
 
+    @Test func orderIsKeptBetweenTwoElementsWhateverTheEdges() throws {
+        let folder = try Folder()
+        let pair = ProcessElement(id: "Pair1", name: "Pair", inputs: [InputPort(name: "x"), InputPort(name: "y")])
+        let graph = WorkflowGraph(
+            elements: [Graph.element("Split0", "split"), pair],
+            edges: ["x", "y"].map { Edge(from: "Split0", output: "output", to: "Pair1", input: $0) })
+        let document = Graph.document(
+            graph, stages: [([0], 1), ([1], 1)], inputs: ["Split0": .items([["input": "a b"], ["input": "c"]])])
+        let host = try NativeHost(document: document, folder: folder.run, workers: [0])
+        host.go(0)
+        var written: [String] = []
+        while !host.areGone {
+            guard case .output(let bytes)? = try host.nextEvent()?.event else { continue }
+            let content = UnsafeRawBufferPointer(bytes.buffer)
+            try Chunk.forEach(in: content) { chunk, range in
+                let first = content.loadLittleEndian(UInt64.self, at: range.lowerBound + Chunk.headerSize)
+                written += (0..<chunk.count).map { "\(chunk.edge): \(first + UInt64($0))" }
+            }
+        }
+        #expect(written == ["0: 0", "1: 0", "0: 1", "1: 1", "0: 2", "1: 2"])
+    }
+
     /// What a call wrote counts as lost where its own record is not there: it must not come after it.
     @Test func whatACallWroteIsRecordedBeforeItsEnd() throws {
         let folder = try Folder()

@@ -720,6 +720,37 @@ def test_a_frame_of_an_unknown_kind(attempt):
         assert frames.failure["cause"] == "protocol" and "unknown kind 9" in frames.failure["message"]
 
 
+@pytest.mark.parametrize("data", ["port + str(n)", "[port, n]"], ids=["plain", "mutable"])
+def test_order_is_kept_between_two_pes_whatever_the_edges(attempt, data):
+    source = HEAD + f"""
+class Two(GenericPE):
+    def __init__(self):
+        GenericPE.__init__(self)
+        self._add_output('a'); self._add_output('b'); self._add_output('c')
+    def process(self, inputs):
+        for n in range(5):
+            for port in 'abba':
+                self.write(port, {data})
+        self.write('c', 'c')
+class Read(GenericPE):
+    def __init__(self):
+        GenericPE.__init__(self)
+        for port in 'xyz': self._add_input(port)
+    def process(self, inputs): pass
+two, read, graph = Two(), Read(), WorkflowGraph()
+graph.connect(two, 'a', read, 'x')
+graph.connect(two, 'b', read, 'y')
+graph.connect(two, 'b', read, 'z')
+graph.connect(two, 'c', Sink(), 'input')
+"""
+    frames = attempt(source, stages=[[0], [1], [2]]).run()
+    written = [(port, n) for n in range(5) for port in "abba"]
+    expected = [(edge, port, n) for port, n in written for edge in ((0,) if port == "a" else (1, 2))]
+    seen = [(edge, value[0], int(value[1])) for edge, _, _, value in frames.outputs if edge < 3]
+    assert frames.last == DONE and seen == expected
+    assert [value for edge, _, _, value in frames.outputs if edge == 3] == ["c"]
+
+
 def test_files_left_open_are_complete_after_a_good_end(attempt, tmp_path):
     source = HEAD + """
 class Write(ConsumerPE):

@@ -73,6 +73,9 @@ class Outbox:
                 self._routes[index] = _RoundRobin(index, edge, replicas, own["replica"])
         for route in self._routes.values():
             route.place = functools.partial(self._place, route.copies)
+            route.siblings = [other for other in self._routes.values() if other is not route and other.ends == route.ends]
+        #: By edge, by how many bytes it has grown since the last time.
+        self._grown = {}
 
     def put(self, edge, values, first):
         """Gathers data of consecutive ids, which nobody changes any more."""
@@ -82,6 +85,7 @@ class Outbox:
                 self.put_now(edge, value, id)
             return
         route = self._routes[edge]
+        self._keep_order(route)
         try:
             route.extend(values, first, size)
         except _Ungroupable as failure:
@@ -94,6 +98,7 @@ class Outbox:
     def put_now(self, edge, value, id):
         """Gathers a datum as it is now, whatever its author does with it later."""
         route = self._routes[edge]
+        self._keep_order(route)
         replica = None
         if route.key is not None:
             try:
@@ -114,13 +119,13 @@ class Outbox:
 
     def encode(self):
         """Pickles what was gathered. Returns by how many bytes each edge has grown since the last time."""
-        grown = {}
         if self.count:
             self.count = self.size = 0
             self.full = False
             for route in self._routes.values():
                 if route.count:
-                    grown[route.index] = sum([self._encode(route, *gathered) for gathered in route.take()])
+                    self._encode_gathered(route)
+        grown, self._grown = self._grown, {}
         return grown
 
     def flush(self):
@@ -142,6 +147,16 @@ class Outbox:
             self._arena.tidy()
 
     # Encoding
+
+    def _keep_order(self, route):
+        """What was gathered for other edges between the same two PEs goes first."""
+        for other in route.siblings:
+            if other.count:
+                self._encode_gathered(other)
+
+    def _encode_gathered(self, route):
+        grown = sum([self._encode(route, *gathered) for gathered in route.take()])
+        self._grown[route.index] = self._grown.get(route.index, 0) + grown
 
     def _encode(self, route, replicas, ids, values):
         position = size = 0
@@ -251,6 +266,9 @@ class _Route:
         self.writer = edge["from"]
         self.output = edge["output"]
         self.reader = f"{edge['to']}, input '{edge['input']}'"
+        #: The PEs that it joins; and the other routes that join the same.
+        self.ends = edge["from"], edge["to"]
+        self.siblings = []
         self.replicas = replicas
         self.enough = FLUSH_DATA * replicas
         self.enough_bytes = FLUSH_BYTES * min(replicas, 4)

@@ -89,6 +89,9 @@ class Port:
         self.feeds = []
         #: Edges that leave the stage: indexes.
         self.edges = []
+        #: Several of them lead to one PE; and other outputs of the host from which edges lead to a PE that this one leads to.
+        self.shares_reader = False
+        self.partners = []
         #: Takes a datum that nobody else may change.
         self.emit = None
         #: How many data there were so far.
@@ -179,7 +182,18 @@ class Port:
             if len(gathered) >= FLUSH_DATA:
                 stage.urge()
 
-        return gather
+        return self._in_turn(gather) if self.partners else gather
+
+    def _in_turn(self, gather):
+        partners, host, recorder = self.partners, self.host, self.stage.recorder
+
+        def gather_in_turn(value):
+            for partner in partners:
+                if partner.values:  # What was written there before leaves before.
+                    recorder.assign(host)
+            gather(value)
+
+        return gather_in_turn
 
     def _put_now(self, value):
         """Something else that the PE may change later: it leaves as it is now."""

@@ -69,10 +69,12 @@ class Recorder:
         port.gathered = 0
         port.count += len(values)
         outbox = self.outbox
-        self.putting = port, values
-        for edge in port.edges:
-            self.putting = port, edge, values
-            outbox.put(edge, values, first)
+        # Where several edges lead to one PE, each datum goes by all of them before the next one does.
+        for part in [[value] for value in values] if port.shares_reader else [values]:
+            for edge in port.edges:
+                self.putting = port, edge, values
+                outbox.put(edge, part, first)
+            first += len(part)
         self.putting = None
 
     def put_now(self, port, value, datum):

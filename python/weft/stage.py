@@ -77,6 +77,11 @@ class Stage:
                     self.keys[index] = grouping["by_key"] if isinstance(grouping, dict) else ()
             elif reader:
                 self.entries[index] = feed
+        for host in self.hosts:
+            readers = {port: [graph["edges"][index]["to"] for index in port.edges] for port in host.ports.values()}
+            for port, own in readers.items():
+                port.shares_reader = len(set(own)) < len(own)
+                port.partners = [other for other, theirs in readers.items() if other is not port and not set(own).isdisjoint(theirs)]
 
     def _feed(self, host, port, index):
         feed = Feed(host, port, index, len(host.feeds))

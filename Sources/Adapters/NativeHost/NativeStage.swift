@@ -463,6 +463,7 @@ final class NativeStage {
             }
             if !isRead { elements[element].records.result(id, json: Self.json(value)) }
             for consumer in consumers { tasks.append(.process(element: consumer, value, id, port: 0)) }
+            if outbox.isFull { flush() }
         }
         tasks[firstTask...].reverse()
     }

@@ -23,6 +23,8 @@ struct Outbox {
     private var router: Router
     /// Parts of the key by edge; nil where the edge is not grouped by key.
     private let keys: [[KeyPart]?]
+    /// Edges beside which others join the same two PEs: what goes by one of them must not pass what goes by another.
+    private let parallel: Set<Int>
     private var gatherings: [Gathering] = []
     /// By edge, positions of its replicas among the gatherings.
     private var positions: [Int: [Int: Int]] = [:]
@@ -39,12 +41,15 @@ struct Outbox {
             else { return nil }
             return parts
         }
+        let pairs = Dictionary(grouping: graph.edges.indices) { [graph.edges[$0].from, graph.edges[$0].to] }
+        parallel = Set(pairs.values.filter { $0.count > 1 }.joined())
     }
 
     /// - Returns: bytes of the datum as pickled.
     mutating func put(_ value: Value, id: UInt64, edge: Int) throws(NativeError) -> Int {
         let hash = try keys[edge].map { parts throws(NativeError) in try keyHash(value, parts) } ?? 0
         guard let replicas = router.replicas(edge: edge, keyHash: hash) else { return 0 }
+        if parallel.contains(edge) { isFull = true }
         var length = 0
         for replica in replicas {
             let position = position(edge: edge, replica: replica)
