@@ -85,6 +85,7 @@ package struct LocalMPI: Backend {
                 kill(process.id, SIGTERM)
             }
         }
+        if force { try? FileManager.default.removeItem(atPath: Self.sessionFolder(launch)) }
         return family.count
     }
 
@@ -107,6 +108,7 @@ package struct LocalMPI: Backend {
             cd ../work || exit 71
             \(words.map(shellQuoted).joined(separator: " ")) > ../launcher/output 2>&1 < /dev/null
             printf '%03d' $? 1<> ../launcher/exit
+            rm -rf \(shellQuoted(sessionFolder(launch)))
 
             """
     }
@@ -115,15 +117,17 @@ package struct LocalMPI: Backend {
     ///
     /// Without bindings: with more ranks than cores, bound ranks would starve each other. Naming the layer above the shared
     /// memory spares each rank the search for network cards: 0.2 s. Ranks have few operations in common, at start and end.
-    /// What `mpirun` shares with its ranks is in the attempt's folder: two that end and begin at the same time would remove each other's
-    /// folder in `/tmp`.
+    /// What `mpirun` shares with its ranks is in a folder of the attempt's own: in a common one, two that end and begin at the same time
+    /// remove each other's. It is not on the disk that PEs may fill.
     package func command(for launch: Launch) -> [String] {
         [
             mpirun, "-n", "\(launch.ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "btl", "self,vader", "--mca", "pml", "ob1",
-            "--mca", "coll", "basic,libnbc,self", "--mca", "orte_tmpdir_base", "\(launch.folder.launcher)/session", rankProgram,
+            "--mca", "coll", "basic,libnbc,self", "--mca", "orte_tmpdir_base", Self.sessionFolder(launch), rankProgram,
             launch.folder.path,
         ]
     }
+
+    static func sessionFolder(_ launch: Launch) -> String { "/tmp/weft-\(launch.run)-\(launch.attempt)" }
 
     /// What `mpirun` needs in its environment; the first two mark every process of the attempt.
     package static func environment(of launch: Launch) -> [(name: String, value: String)] {
