@@ -31,7 +31,8 @@ def ends():
     theirs.close()
     # Its thread stays: it must not find the socket closed.
     channel.busy.clear()
-    channel._outbound.clear()
+    with channel._sending:  # The thread that sends must not be in the middle of it.
+        channel._outbound.clear()
 
 
 @contextlib.contextmanager
