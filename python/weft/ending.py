@@ -42,30 +42,30 @@ def end(pes, modules):
     # Finalisers that run from here on still find the functions and modules that they call.
     for module in modules:
         for kind in [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]:
-            _drop(kind, vars(kind), delattr)
-        _drop(module, vars(module), delattr)
+            _drop(kind)
+        _drop(module)
     gc.collect()
     files = [held for held in gc.get_objects() if issubclass(type(held), io.IOBase)]
     # Those that write through others first: a compressed file ends with what only its close() writes.
     for file in files:
         if type(file).__module__ != "_io":
-            _call(file.close)
+            _complete(file, "close")
     for file in [*files, sys.stdout, sys.stderr]:
-        _call(lambda: file.flush())
+        _complete(file, "flush")
     _exit(0)
 
 
-def _drop(holder, values, remove):
-    for name, value in list(values.items()):
+def _drop(holder):
+    for name, value in list(vars(holder).items()):
         if not isinstance(value, _CODE) and not (name.startswith("__") and name.endswith("__")):
             try:
-                remove(holder, name)
+                delattr(holder, name)
             except Exception:  # Something of the interpreter's own.
                 pass
 
 
-def _call(function):
+def _complete(file, method):
     try:
-        function()
+        getattr(file, method)()
     except Exception:  # Closed, or its reader is gone: there is nobody to tell.
         pass
