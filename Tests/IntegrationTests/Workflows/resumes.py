@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fails at the item whose number stands in a file, and goes on once it is taken out."""
+"""Fails at the item whose number stands in a file, and goes on once it is taken out.
+
+It fails when there is a file `.now` beside that one, and waits for it.
+"""
+import os
 import time
 
 from dispel4py.base import IterativePE
@@ -19,6 +23,9 @@ class Work(IterativePE):
         number, part, broken = datum
         with open(broken) as file:
             if part == "b" and file.read() == str(number):
+                until = time.monotonic() + 60
+                while not os.path.exists(broken + ".now") and time.monotonic() < until:
+                    time.sleep(0.01)
                 raise ValueError(f"item {number} is broken")
         time.sleep(0.002)
         return [number, part]
@@ -36,7 +43,7 @@ class Total(IterativePE):
 
     def _process(self, result):
         self.total += result[0]
-        return self.total
+        return result
 
 
 class Snapshots:
