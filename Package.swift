@@ -97,7 +97,7 @@ let package = Package(
         target(.adapters, "MPITransport", ["CMPI", "CPosix", "StreamEngine"]),
         target(.adapters, "PythonHost", ["CPosix", "StreamEngine", "WorkflowModel"]),
         target(.adapters, "NativeHost", ["CPosix", "NativeElements", "Provenance", "StreamEngine", "WorkflowModel", collections]),
-        target(.adapters, "Backends", ["WorkflowModel", "CPosix", "HTTPClient"]),
+        target(.adapters, "Backends", ["WorkflowModel", "CPosix", "HTTPClient", subprocess]),
         target(
             .adapters, "PythonPackage", path: "python", exclude: ["tests", "pyproject.toml", "README.md"],
             sources: ["PythonPackage.swift"],
@@ -123,7 +123,7 @@ let package = Package(
             resources: [
                 .embedInCode("Migrations/0001-initial.sql"), .embedInCode("Migrations/0002-runs-of-calls.sql"),
                 .embedInCode("Migrations/0003-applications.sql"), .embedInCode("Migrations/0004-resumed-attempts.sql"),
-                .embedInCode("Migrations/0005-checkpoints.sql"),
+                .embedInCode("Migrations/0005-checkpoints.sql"), .embedInCode("Migrations/0006-clusters.sql"),
             ]),
         target(
             .application, "ExecutionService",

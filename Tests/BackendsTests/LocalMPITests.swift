@@ -8,9 +8,9 @@ import WorkflowModel
 
 @Suite struct LocalMPITests {
     @Test func quotesForTheShell() {
-        #expect(LocalMPI.shellQuoted("/a/b-c_1.d") == "/a/b-c_1.d")
-        #expect(LocalMPI.shellQuoted("it's here") == "'it'\\''s here'")
-        #expect(LocalMPI.shellQuoted("") == "''")
+        #expect(LaunchScript.quoted("/a/b-c_1.d") == "/a/b-c_1.d")
+        #expect(LaunchScript.quoted("it's here") == "'it'\\''s here'")
+        #expect(LaunchScript.quoted("") == "''")
     }
 
     @Test func readsAStatLineWithAnyName() throws {
@@ -33,7 +33,8 @@ import WorkflowModel
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path())
         let random = (0..<10).map { _ in UInt8.random(in: 0...255) }
         let launch = Launch(
-            run: RunID(milliseconds: 1, random: random), attempt: 1, ranks: 2, folder: RunFolder(path: folder.path()))
+            run: RunID(milliseconds: 1, random: random), attempt: 1, folder: RunFolder(path: folder.path()),
+            resources: ResourceRequest(ranks: 2, memoryPerRank: 1))
         try await body(LocalMPI(mpirun: program.path(), rankProgram: "weft-rank"), launch)
     }
 
@@ -48,16 +49,16 @@ import WorkflowModel
     @Test func reportsTheExitStatus() async throws {
         try await withLauncher("exit 7") { backend, launch in
             #expect(try backend.observe(launch) == .absent)
-            try backend.launch(launch)
-            try await wait { try backend.observe(launch) == .exited(7) }
+            try backend.submit(launch)
+            try await wait { try backend.status(launch) == .exited(7) }
         }
     }
 
     @Test func startsOnlyOnceHoweverOftenItIsLaunched() async throws {
         try await withLauncher("echo started >> ../count") { backend, launch in
-            for _ in 0..<5 { try backend.launch(launch) }
-            try await wait { try backend.observe(launch) == .exited(0) }
-            try backend.launch(launch)
+            for _ in 0..<5 { try backend.submit(launch) }
+            try await wait { try backend.status(launch) == .exited(0) }
+            try backend.submit(launch)
             let count = try String(contentsOfFile: launch.folder.path + "/count", encoding: .utf8)
             #expect(count == "started\n")
         }
@@ -65,12 +66,19 @@ import WorkflowModel
 
     @Test func stopEndsEveryProcessOfTheAttemptEvenIfItLeftItsSession() async throws {
         try await withLauncher("setsid sh -c 'echo > ../away; sleep 1000' & sleep 1000") { backend, launch in
-            try backend.launch(launch)
+            try backend.submit(launch)
             try await wait { FileManager.default.fileExists(atPath: launch.folder.path + "/away") }
             #expect(try backend.observe(launch) == .running)
-            #expect(try backend.stop(launch, force: true) >= 3)
-            try await wait { try backend.stop(launch, force: true) == 0 }
-            try await wait { try backend.observe(launch) == .exited(137) }
+            #expect(try HostLauncher.stop(launch, force: true) >= 3)
+            try await wait { try !backend.cancel(launch, force: true) }
+            try await wait { try backend.status(launch) == .exited(137) }
         }
+    }
+}
+
+extension LocalMPI {
+    /// How it ended, once it has.
+    fileprivate func status(_ launch: Launch) throws -> LaunchEnd.Cause? {
+        if case .ended(let end) = try observe(launch) { end.cause } else { nil }
     }
 }

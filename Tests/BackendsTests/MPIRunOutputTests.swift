@@ -23,6 +23,20 @@ import WorkflowModel
           Exit code:    7
         """
 
+    static let lostNode = """
+        --------------------------------------------------------------------------
+        ORTE has lost communication with a remote daemon.
+
+          HNP daemon   : [[63285,0],0] on node vm
+          Remote daemon: [[63285,0],2] on node s2
+
+        This is usually due to either a failure of the TCP network
+        connection to the node, or possibly an internal failure of
+        the daemon itself. We cannot recover from this failure, and
+        therefore will terminate the job.
+        --------------------------------------------------------------------------
+        """
+
     static let graph = WorkflowGraph(
         elements: [
             .init(id: "Read0", name: "Read", outputs: ["output"]),
@@ -35,7 +49,7 @@ import WorkflowModel
         workers: [.init(stage: 0, replica: 0, rank: 0), .init(stage: 1, replica: 0, rank: 1)], firstInstances: [0, 1], reasons: [])
 
     @Test func namesTheKilledRankItsElementAndTheSignal() {
-        let report = MPIRunOutput(Self.killed).explain(status: .exited(137), plan: Self.plan, graph: Self.graph, node: "n1")
+        let report = MPIRunOutput(Self.killed).explain(LaunchEnd(.exited(137)), plan: Self.plan, graph: Self.graph, node: "n1")
         #expect(report.cause == .rank)
         #expect(report.rank == 1)
         #expect(report.node == "n2")
@@ -53,8 +67,14 @@ import WorkflowModel
         #expect(MPIRunOutput(wrapped).lostRank == .init(rank: 1, node: "n2", signal: 9, exitStatus: nil))
     }
 
-    @Test(arguments: [LaunchStatus.exited(127), .exited(1), .vanished, .absent]) func alwaysSaysSomething(_ status: LaunchStatus) {
-        let report = MPIRunOutput("").explain(status: status, plan: Self.plan, graph: Self.graph, node: "n1")
+    @Test func namesTheNodeThatWasLost() {
+        let report = MPIRunOutput(Self.lostNode).explain(LaunchEnd(.exited(205)), plan: Self.plan, graph: Self.graph, node: "n1")
+        #expect(report.cause == .node && report.node == "s2")
+    }
+
+    @Test(arguments: [LaunchEnd.Cause.exited(127), .exited(1), .vanished, .cancelledOutside, .refused])
+    func alwaysSaysSomething(_ cause: LaunchEnd.Cause) {
+        let report = MPIRunOutput("").explain(LaunchEnd(cause), plan: Self.plan, graph: Self.graph, node: "n1")
         #expect(report.cause == .launcher)
         #expect(!report.message.isEmpty)
     }
@@ -63,7 +83,7 @@ import WorkflowModel
         let pieces = ["process", "rank", "node", "signal", "1", "on", "\n", "exited", "Exit code:", "Process name:", "[[", "é", ","]
         for _ in 0..<2000 {
             let text = (0..<Int.random(in: 0...30)).compactMap { _ in pieces.randomElement() }.joined(separator: " ")
-            _ = MPIRunOutput(text).explain(status: .exited(1), plan: Self.plan, graph: Self.graph, node: "n")
+            _ = MPIRunOutput(text).explain(LaunchEnd(.exited(1)), plan: Self.plan, graph: Self.graph, node: "n")
         }
     }
 }

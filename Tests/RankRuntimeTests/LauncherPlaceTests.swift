@@ -51,6 +51,20 @@ import WorkflowModel
         #expect(unknown.isFirst)
     }
 
+    @Test func slurmTellsThePlaceToo() {
+        func place(node: Int, _ tasks: String) -> LauncherPlace {
+            LauncherPlace(environment: [
+                "SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "7", "SLURM_LOCALID": "1", "SLURM_NODEID": "\(node)",
+                "SLURM_STEP_TASKS_PER_NODE": tasks,
+            ])
+        }
+        let third = place(node: 2, "3,2(x2)")
+        #expect(third.rank == 5 && third.size == 7 && third.localRank == 1 && third.localSize == 2 && !third.isFirst)
+        #expect(place(node: 0, "3,2(x2)").localSize == 3)
+        #expect(place(node: 3, "3,2(x2)").localSize == nil)
+        #expect(place(node: 0, "many").localSize == nil)
+    }
+
     @Test func aStageIsNativeAsItsFirstElementIs() {
         let document = plan(ranks: [0, 0, 0], isNative: [true, false, true])
         #expect(document.pythonWorkers == [1])

@@ -48,8 +48,7 @@ package struct WeftServer: Sendable {
         let listener = Listener(conninfo: configuration.database.conninfo, channels: [Storage.runChannel])
         defer { listener.close() }
         let service = ExecutionService(
-            storage: storage, configuration: configuration.service,
-            backend: LocalMPI(mpirun: configuration.local.mpirun, rankProgram: configuration.local.rankProgram),
+            storage: storage, configuration: configuration.service, backend: try configuration.backend(),
             changes: Self.runs(of: listener.notifications), logger: Logger(label: "weft.execution"))
         registry.addCollector("weft_runs", help: "Runs by state.") {
             let counts = try await service.runCounts()
@@ -196,8 +195,7 @@ extension Configuration {
     var service: ServiceConfiguration {
         ServiceConfiguration(
             dataFolder: dataFolder, interpreter: interpreter, registrationSeconds: registration.seconds,
-            registrationMemoryMB: registration.memoryMB, slots: local.slots, memoryMB: local.memoryMB, rankProgram: local.rankProgram,
-            mpirun: local.mpirun, defaultMemoryPerRank: runs.memoryPerRankMB, maximumRanks: runs.maximumRanks)
+            registrationMemoryMB: registration.memoryMB, defaultMemoryPerRank: runs.memoryPerRankMB, maximumRanks: runs.maximumRanks)
     }
 
     /// What does not keep the server from starting, but some runs from running.

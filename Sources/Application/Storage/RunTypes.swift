@@ -12,20 +12,22 @@ package struct NewRun: Sendable {
     package var owner: Principal
     /// As many ranks as the plan starts.
     package var resources: ResourceRequest
+    package var retry: RetryPolicy
     /// By element id, complete: one entry for each source.
     package var inputs: [String: SourceInput]
     package var plan: Plan
     package var submittedAt: Date
 
     package init(
-        id: RunID, name: String?, graph: Reference, owner: Principal, resources: ResourceRequest, inputs: [String: SourceInput],
-        plan: Plan, submittedAt: Date
+        id: RunID, name: String?, graph: Reference, owner: Principal, resources: ResourceRequest, retry: RetryPolicy = .standard,
+        inputs: [String: SourceInput], plan: Plan, submittedAt: Date
     ) {
         self.id = id
         self.name = name
         self.graph = graph
         self.owner = owner
         self.resources = resources
+        self.retry = retry
         self.inputs = inputs
         self.plan = plan
         self.submittedAt = submittedAt
@@ -45,6 +47,8 @@ package struct QueuedRun: Sendable, Equatable {
     package var id: RunID
     package var attempt: Int
     package var resources: ResourceRequest
+    /// Nodes that failed under its earlier attempts.
+    package var avoided: Set<String>
 }
 
 /// An attempt that holds resources.
@@ -53,16 +57,26 @@ package struct ActiveAttempt: Sendable, Equatable {
     package var attempt: Int
     package var folder: String?
     package var resources: ResourceRequest
+    /// Where its ranks run; `nil`: not known, or this host.
+    package var nodes: [NodeShare]?
+    /// Nodes that failed under the run's earlier attempts.
+    package var avoided: Set<String>
+    package var retry: RetryPolicy
 }
 
 /// What a transition changes of the latest attempt, beside its state and times. `nil` leaves the value.
 package struct AttemptChange: Sendable, Equatable {
     package var failure: FailureReport?
     package var folder: String?
+    package var nodes: [NodeShare]?
+    /// Another attempt is queued in the same transaction; it processes what this one did.
+    package var isTriedAgain: Bool
 
-    package init(failure: FailureReport? = nil, folder: String? = nil) {
+    package init(failure: FailureReport? = nil, folder: String? = nil, nodes: [NodeShare]? = nil, isTriedAgain: Bool = false) {
         self.failure = failure
         self.folder = folder
+        self.nodes = nodes
+        self.isTriedAgain = isTriedAgain
     }
 }
 

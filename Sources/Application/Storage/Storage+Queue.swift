@@ -4,18 +4,28 @@ package import FoundationEssentials
 import Postgres
 package import WorkflowModel
 
+/// Nodes that failed under the earlier attempts of a run, which few runs have.
+private let avoidedNodes = """
+    CASE WHEN run.attempt > 1 THEN (
+        SELECT json_agg(earlier.failure ->> 'node') FROM attempt AS earlier
+        WHERE earlier.run = run.id AND earlier.failure ->> 'cause' = 'node' AND earlier.failure ->> 'node' IS NOT NULL
+    ) END AS avoided
+    """
+
 extension Storage {
     /// Runs that wait, in the order in which they were queued.
     package func queuedRuns(limit: Int) async throws -> [QueuedRun] {
         try await pool.run { connection in
             try connection.query(
                 """
-                SELECT run.public_id, run.attempt, run.ranks, run.memory_per_rank
+                SELECT run.public_id, run.attempt, \(resourceColumns), \(avoidedNodes)
                 FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt
                 WHERE run.state = 'queued' ORDER BY attempt.id LIMIT $1
                 """, [.int(limit)]
             ).map { row in
-                QueuedRun(id: try row.runID("public_id"), attempt: try row.value("attempt"), resources: try row.resources())
+                QueuedRun(
+                    id: try row.runID("public_id"), attempt: try row.value("attempt"), resources: try row.resources(),
+                    avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []))
             }
         }
     }
@@ -26,12 +36,15 @@ extension Storage {
         try await pool.transaction { connection in
             _ = try connection.query(
                 """
-                UPDATE run SET pending_reason = new.reason, pending_position = new.position
+                UPDATE run SET pending_reason = new.reason, pending_position = nullif(new.position, 0)
                 FROM unnest($1::uuid[], $2::text[], $3::integer[]) AS new (id, reason, position)
-                WHERE run.public_id = new.id AND run.state = 'queued'
-                    AND (pending_reason, pending_position) IS DISTINCT FROM (new.reason, new.position)
+                WHERE run.public_id = new.id AND run.state IN ('queued', 'starting')
+                    AND (pending_reason, pending_position) IS DISTINCT FROM (new.reason, nullif(new.position, 0))
                 """,
-                [.uuids(pending.map(\.0.bytes)), .texts(pending.map(\.1.reason)), .ints(pending.map { Int64($0.1.position) })])
+                [
+                    .uuids(pending.map(\.0.bytes)), .texts(pending.map(\.1.reason.replacingNUL)),
+                    .ints(pending.map { Int64($0.1.position ?? 0) }),
+                ])
         }
     }
 
@@ -40,14 +53,15 @@ extension Storage {
         try await pool.run { connection in
             try connection.query(
                 """
-                SELECT run.public_id, run.attempt, run.ranks, run.memory_per_rank, attempt.folder
+                SELECT run.public_id, run.attempt, \(resourceColumns), run.retry, attempt.folder, attempt.nodes, \(avoidedNodes)
                 FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt
                 WHERE run.state = ANY ($1) ORDER BY attempt.id
                 """, [.names([.starting, .running, .cancelling])]
             ).map { row in
                 ActiveAttempt(
                     run: try row.runID("public_id"), attempt: try row.value("attempt"), folder: try row.optional("folder"),
-                    resources: try row.resources())
+                    resources: try row.resources(), nodes: try row.optionalJSON("nodes"),
+                    avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []), retry: try row.retry())
             }
         }
     }
@@ -67,6 +81,7 @@ extension Storage {
             let (id, current) = try connection.lock(run)
             guard from.contains(current) else { return false }
             try connection.move(run, id, to: state, at: time, change)
+            if change.isTriedAgain { try connection.queueAttemptLikeTheLast(of: run, at: time) }
             return true
         }
     }
@@ -98,12 +113,12 @@ extension Connection {
             UPDATE attempt SET state = $2,
                 started_at = CASE WHEN $2 = 'starting' THEN $3 ELSE started_at END,
                 ended_at = CASE WHEN $4 THEN $3 ELSE ended_at END,
-                failure = coalesce($5, failure), folder = coalesce($6, folder)
+                failure = coalesce($5, failure), folder = coalesce($6, folder), nodes = coalesce($7, nodes)
             WHERE run = $1 AND number = (SELECT attempt FROM run WHERE id = $1)
             """,
             [
                 .int(id), .text(state.rawValue), .timestamp(time), .bool(state.isFinal), try .optionalJSON(change.failure),
-                .text(change.folder),
+                .text(change.folder), try .optionalJSON(change.nodes),
             ])
         try notify(run)
     }

@@ -18,8 +18,8 @@ extension Storage {
             let created = try connection.query(
                 """
                 INSERT INTO run (public_id, name, graph_version, owner, state, ranks, memory_per_rank, inputs, plan, submitted_at,
-                    idempotency_key, request_digest)
-                SELECT $1, $2, graph_version.id, $3, 'queued', $4, $5, $6, $7, $8, $9, $10
+                    idempotency_key, request_digest, needs, blocks, retry)
+                SELECT $1, $2, graph_version.id, $3, 'queued', $4, $5, $6, $7, $8, $9, $10, $14, $15, $16
                 FROM graph_version WHERE namespace = $11 AND name = $12 AND version = $13
                 ON CONFLICT (owner, idempotency_key) DO NOTHING RETURNING id
                 """,
@@ -28,6 +28,9 @@ extension Storage {
                     .int(run.resources.memoryPerRank), try .json(run.inputs), try .json(run.plan), .timestamp(run.submittedAt),
                     .text(idempotencyKey), .text(requestDigest), .text(run.graph.namespace), .text(run.graph.name),
                     .text(run.graph.version),
+                    try .optionalJSON(run.resources.needs == RunNeeds() ? nil : run.resources.needs),
+                    try .optionalJSON(run.resources.blocks.isEmpty ? nil : run.resources.blocks),
+                    try .optionalJSON(run.retry == .standard ? nil : run.retry),
                 ])
             if let row = created.first {
                 try connection.query(
@@ -125,12 +128,15 @@ extension Storage {
     }
 }
 
+/// What ``Row/resources()`` reads.
+let resourceColumns = "run.ranks, run.memory_per_rank, run.needs, run.blocks"
+
 /// Where nothing of single calls is recorded, the profiles alone tell of the skipped ones.
 private let runColumns = """
     (SELECT greatest(attempt.skipped, (SELECT sum(skipped) FROM instance_profile WHERE instance_profile.attempt = attempt.id)::bigint)
         FROM attempt WHERE attempt.run = run.id AND attempt.number = run.attempt) AS skipped,
-    run.id, run.public_id, run.name AS run_name, run.state, run.ranks, run.memory_per_rank, run.submitted_at, run.pending_reason,
-    run.pending_position, graph_version.namespace, graph_version.name, graph_version.version, \(ownerLabel)
+    run.id, run.public_id, run.name AS run_name, run.state, \(resourceColumns), run.retry, run.submitted_at,
+    run.pending_reason, run.pending_position, graph_version.namespace, graph_version.name, graph_version.version, \(ownerLabel)
     """
 private let runTables = """
     FROM run JOIN graph_version ON graph_version.id = run.graph_version JOIN app_user ON app_user.id = run.owner
@@ -155,7 +161,7 @@ extension Connection {
     fileprivate func attempts(ofRuns runs: [Int64]) throws -> [Int64: [Attempt]] {
         let rows = try query(
             """
-            SELECT run, number, state, queued_at, started_at, ended_at, failure, folder, replayed_items, run_items FROM attempt
+            SELECT run, number, state, queued_at, started_at, ended_at, failure, folder, replayed_items, run_items, nodes FROM attempt
             WHERE run = ANY ($1) ORDER BY run, number
             """, [.ints(runs)])
         return try Dictionary(
@@ -165,7 +171,7 @@ extension Connection {
                     number: try row.value("number"), state: try row.name("state"), queuedAt: try row.value("queued_at"),
                     startedAt: try row.optional("started_at"), endedAt: try row.optional("ended_at"),
                     failure: try row.optionalJSON("failure"), folder: try row.optional("folder"),
-                    resumed: items.flatMap { items in all.map { Resumption(items: items, of: $0) } })
+                    resumed: items.flatMap { items in all.map { Resumption(items: items, of: $0) } }, nodes: try row.optionalJSON("nodes"))
                 return (try row.value("run"), [attempt])
             }, uniquingKeysWith: +)
     }
@@ -196,6 +202,27 @@ extension Connection {
         return number
     }
 
+    /// Queues another attempt of a run that is locked, with the same items, and the same state to begin with, as the latest one.
+    /// Of what the latest attempt gave, nothing counts: its items are processed again.
+    func queueAttemptLikeTheLast(of run: RunID, at time: Date) throws {
+        try query(
+            """
+            INSERT INTO superseded_result SELECT run_result.id
+            FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt JOIN run_result ON run_result.attempt = attempt.id
+            WHERE run.public_id = $1 AND attempt.replayed IS NOT NULL ON CONFLICT DO NOTHING
+            """, [.uuid(run)])
+        try query(
+            """
+            WITH next AS (
+                UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE public_id = $1 RETURNING id, attempt
+            )
+            INSERT INTO attempt (run, number, state, queued_at, replayed, replayed_items, run_items, skipped, restored)
+            SELECT next.id, next.attempt, 'queued', $2, replayed, replayed_items, run_items, skipped, restored
+            FROM next JOIN attempt AS last ON last.run = next.id AND last.number = next.attempt - 1
+            """, [.uuid(run), .timestamp(time)])
+        try notify(run)
+    }
+
     /// Keeps others from changing the run until the end of the transaction.
     func lock(_ run: RunID) throws -> (id: Int64, state: RunState) {
         let rows = try query("SELECT id, state FROM run WHERE public_id = $1 FOR UPDATE", [.uuid(run)])
@@ -213,16 +240,20 @@ extension Run {
         let position: Int? = try row.optional("pending_position")
         self.init(
             id: try row.runID("public_id"), name: try row.optional("run_name"), graph: try row.reference(), state: try row.name("state"),
-            owner: try row.value("owner_label"), resources: try row.resources(), submittedAt: try row.value("submitted_at"),
-            pending: reason.flatMap { reason in position.map { Pending(reason: reason, position: $0) } }, attempts: attempts,
+            owner: try row.value("owner_label"), resources: try row.resources(), retry: try row.retry(),
+            submittedAt: try row.value("submitted_at"), pending: reason.map { Pending(reason: $0, position: position) }, attempts: attempts,
             skipped: try row.value("skipped"))
     }
 }
 
 extension Row {
     func resources() throws -> ResourceRequest {
-        ResourceRequest(ranks: try value("ranks"), memoryPerRank: try value("memory_per_rank"))
+        ResourceRequest(
+            ranks: try value("ranks"), memoryPerRank: try value("memory_per_rank"), needs: try optionalJSON("needs") ?? RunNeeds(),
+            blocks: try optionalJSON("blocks") ?? [])
     }
+
+    func retry() throws -> RetryPolicy { try optionalJSON("retry") ?? .standard }
 }
 
 extension Principal {

@@ -2,42 +2,24 @@
 
 package import WorkflowModel
 
-/// What a cluster can hold, or what is in use of it.
-package struct Capacity: Sendable, Equatable {
-    /// Ranks at the same time.
-    package var slots: Int
-    /// MiB.
-    package var memory: Int
-
-    package init(slots: Int, memory: Int) {
-        self.slots = slots
-        self.memory = memory
-    }
-
-    package init(_ request: ResourceRequest) {
-        self.init(slots: request.ranks, memory: request.ranks * request.memoryPerRank)
-    }
-
-    package static func + (a: Capacity, b: Capacity) -> Capacity { .init(slots: a.slots + b.slots, memory: a.memory + b.memory) }
-    package static func - (a: Capacity, b: Capacity) -> Capacity { .init(slots: a.slots - b.slots, memory: a.memory - b.memory) }
-
-    package func holds(_ other: Capacity) -> Bool { other.slots <= slots && other.memory <= memory }
-}
-
 /// A run in the queue.
 package struct WaitingRun: Sendable, Equatable {
     package var id: RunID
     package var request: ResourceRequest
+    /// Nodes that failed under earlier attempts.
+    package var avoided: Set<String>
 
-    package init(id: RunID, request: ResourceRequest) {
+    package init(id: RunID, request: ResourceRequest, avoided: Set<String> = []) {
         self.id = id
         self.request = request
+        self.avoided = avoided
     }
 }
 
 /// What the scheduler says about one waiting run.
 package enum Decision: Sendable, Equatable {
-    case start(RunID)
+    /// `nil`: the engine chooses the nodes.
+    case start(RunID, [NodeShare]?)
     case wait(RunID, Pending)
 }
 
@@ -46,57 +28,83 @@ package enum Decision: Sendable, Equatable {
 package enum FirstComeFirstServed {
     /// - Parameters:
     ///   - queue: oldest first.
-    ///   - used: what the runs that have started hold.
+    ///   - rooms: the nodes, less what the runs that have started hold.
     /// - Returns: a decision for each run of the queue, in its order.
-    package static func decide(queue: [WaitingRun], capacity: Capacity, used: Capacity) -> [Decision] {
-        var free = capacity - used
+    package static func decide(queue: [WaitingRun], rooms: [NodeRoom]) -> [Decision] {
+        var rooms = rooms
+        let empty = rooms.map { NodeRoom($0.node.whenUp) }
+        var excesses: [ResourceRequest: Placement.Shortage?] = [:]
+        func excess(_ request: ResourceRequest) -> Placement.Shortage? {
+            if let known = excesses[request] { return known }
+            let found: Placement.Shortage? =
+                if case .lacking(let shortage) = Placement.find(for: request, on: empty) { shortage } else { nil }
+            excesses[request] = found
+            return found
+        }
         var head: RunID?
         var position = 0
         return queue.map { run in
-            let need = Capacity(run.request)
-            if head == nil, free.holds(need) {
-                free = free - need
-                return .start(run.id)
+            var pending = Pending(reason: "", position: nil)
+            if let head {
+                pending.reason = "waits behind \(head): runs start in the order of submission"
+            } else {
+                switch Placement.find(for: run.request, on: rooms, avoiding: run.avoided) {
+                case .placed(let shares):
+                    for share in shares {
+                        for index in rooms.indices where rooms[index].node.name == share.node {
+                            rooms[index].take(ranks: share.ranks, memoryPerRank: run.request.memoryPerRank)
+                        }
+                    }
+                    return .start(run.id, shares)
+                case .lacking(let shortage): pending.reason = shortage.description
+                }
             }
             position += 1
-            guard capacity.holds(need) else {
-                return .wait(run.id, Pending(reason: "can never start: " + excess(need: need, capacity: capacity), position: position))
+            pending.position = position
+            if let excess = excess(run.request) {
+                pending.reason = "can never start: " + excess.sentence(true)
+            } else {
+                head = head ?? run.id
             }
-            defer { head = head ?? run.id }
-            let reason = head.map { "waits behind \($0): runs start in the order of submission" } ?? shortage(need: need, free: free)
-            return .wait(run.id, Pending(reason: reason, position: position))
+            return .wait(run.id, pending)
+        }
+    }
+
+    /// Where the engine places the ranks, and only so many jobs are given to it at a time.
+    package static func decide(queue: [WaitingRun], jobs: Int, maximumJobs: Int) -> [Decision] {
+        let free = max(0, maximumJobs - jobs)
+        return queue.enumerated().map { index, run in
+            guard index >= free else { return .start(run.id, nil) }
+            let reason = "\(maximumJobs) runs are with the cluster's own scheduler, as many as this server gives it at a time"
+            return .wait(run.id, Pending(reason: reason, position: index - free + 1))
         }
     }
 
     /// - Throws: `Problem` when the run could not start even on the empty cluster.
-    package static func checkFits(_ request: ResourceRequest, capacity: Capacity) throws(Problem) {
-        let need = Capacity(request)
-        var errors: [Problem.FieldError] = []
-        if need.slots > capacity.slots {
-            errors.append(
-                .init("/ranks", "needs \(need.slots) slots, the host declares \(capacity.slots); ask for fewer ranks or raise local.slots"))
-        }
-        if need.memory > capacity.memory {
-            errors.append(
+    package static func checkFits(_ request: ResourceRequest, nodes: [ClusterNode]) throws(Problem) {
+        guard case .lacking(let shortage) = Placement.find(for: request, on: nodes.map { NodeRoom($0.whenUp) }) else { return }
+        let error: Problem.FieldError =
+            switch shortage {
+            case .noSuchNode(let labels, _, _):
+                .init(labels.isEmpty ? "/needs/architecture" : "/needs/labels", shortage.sentence(true))
+            case .slots: .init("/ranks", shortage.sentence(true) + "; ask for fewer ranks or raise the slots in the configuration")
+            case .memory:
                 .init(
                     "/memory_per_rank",
-                    "needs \(need.slots) × \(request.memoryPerRank) MiB, the host declares \(capacity.memory) MiB; "
-                        + "ask for less or raise local.memory_mb"))
-        }
-        guard errors.isEmpty else { throw Problem(.invalid, "The run can never start here.", errors: errors) }
+                    "\(request.ranks) × \(request.memoryPerRank) MiB: \(shortage.sentence(true)); ask for less or raise the memory in the configuration"
+                )
+            case .scattered(_, _, let nodes):
+                .init(nodes == nil ? "/memory_per_rank" : "/needs/nodes", shortage.sentence(true))
+            }
+        throw Problem(.invalid, "The run can never start here.", errors: [error])
     }
+}
 
-    private static func excess(need: Capacity, capacity: Capacity) -> String {
-        var parts: [String] = []
-        if need.slots > capacity.slots { parts.append("needs \(need.slots) slots, the host declares \(capacity.slots)") }
-        if need.memory > capacity.memory { parts.append("needs \(need.memory) MiB of memory, the host declares \(capacity.memory) MiB") }
-        return parts.joined(separator: "; ")
-    }
-
-    private static func shortage(need: Capacity, free: Capacity) -> String {
-        var parts: [String] = []
-        if need.slots > free.slots { parts.append("needs \(need.slots) slots, \(max(0, free.slots)) are free") }
-        if need.memory > free.memory { parts.append("needs \(need.memory) MiB of memory, \(max(0, free.memory)) MiB are free") }
-        return parts.joined(separator: "; ")
+extension ClusterNode {
+    /// A node that is down or drained will be back.
+    fileprivate var whenUp: ClusterNode {
+        var node = self
+        node.state = .up
+        return node
     }
 }

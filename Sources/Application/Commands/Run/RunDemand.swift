@@ -11,6 +11,7 @@ struct RunDemand: ParsableArguments {
     @OptionGroup var application: ApplicationOptions
     @OptionGroup var inputs: InputOptions
     @OptionGroup var placing: PlanOptions
+    @OptionGroup var needs: NeedsOptions
 
     @Option(help: ArgumentHelp("Memory of one rank.", valueName: "MiB"))
     var memory: Int?
@@ -37,6 +38,6 @@ struct RunDemand: ParsableArguments {
         RunRequest(
             graph: graph, inputs: try inputs.read(), arguments: application.arguments.isEmpty ? nil : application.arguments,
             ranks: placing.ranks, layout: placing.layout, costs: try placing.readCosts(),
-            memoryPerRank: memory, name: name, dryRun: dryRun ? true : nil)
+            memoryPerRank: memory, needs: needs.needs, retry: needs.retry, name: name, dryRun: dryRun ? true : nil)
     }
 }

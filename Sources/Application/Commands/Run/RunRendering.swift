@@ -44,24 +44,32 @@ enum RunRendering {
         fields.add("name", run.name)
         fields.add("graph", run.graph.description)
         fields.add("state", terminal.paint(run.stateText, run.state.colour), isPrintable: true)
-        fields.add("waits for", run.pending.map { "\($0.reason) (position \($0.position) in the queue)" })
+        fields.add("waits for", run.pending.map { $0.reason + ($0.position.map { " (position \($0) in the queue)" } ?? "") })
         fields.add("owner", run.owner)
         fields.add("resources", "\(Format.count(run.resources.ranks, "rank")), \(run.resources.memoryPerRank) MiB each")
+        fields.add("needs", run.resources.needs.summary)
         fields.add("submitted", Format.time(run.submittedAt))
         fields.add("inputs", run.inputs.map(inputs))
         fields.add("layout", run.plan.map { "\($0.layout.rawValue), \(Format.count($0.stages.count, "stage"))" })
         var text = fields.render()
-        var attempts = Table("ATTEMPT", "STATE", "RESUMED", "QUEUED", "STARTED", ">DURATION", "FOLDER")
+        var attempts = Table("ATTEMPT", "STATE", "RESUMED", "QUEUED", "STARTED", ">DURATION", "NODES", "FOLDER")
         for attempt in run.attempts {
             let duration = attempt.startedAt.map { Format.duration((attempt.endedAt ?? now).timeIntervalSince($0)) }
             attempts.append(
                 "\(attempt.number)", Table.Cell(attempt.state.rawValue, colour: attempt.state.colour),
                 "\(attempt.resumed.map(Format.share) ?? "-")", "\(Format.time(attempt.queuedAt))",
-                "\(Format.time(attempt.startedAt))", "\(duration ?? "-")", "\(attempt.folder ?? "-")")
+                "\(Format.time(attempt.startedAt))", "\(duration ?? "-")", "\(attempt.nodes.map(nodes) ?? "-")",
+                "\(attempt.folder ?? "-")")
         }
         if !run.attempts.isEmpty { text += "\n\n" + attempts.render(terminal) }
         if let failure = run.attempts.last?.failure { text += "\n\n" + describe(failure, of: run) }
         return text
+    }
+
+    private static func nodes(_ shares: [NodeShare]) -> String {
+        Dictionary(shares.map { ($0.node, $0.ranks) }, uniquingKeysWith: +).sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }
+            .joined(
+                separator: " ")
     }
 
     private static func inputs(_ inputs: [String: SourceInput]) -> String {

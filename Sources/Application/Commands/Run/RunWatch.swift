@@ -99,7 +99,7 @@ private struct WatchView {
 
     private var heading: String {
         guard let run else { return "" }
-        let waits = run.pending.map { ": \($0.reason) (position \($0.position))" } ?? ""
+        let waits = run.pending.map { ": \($0.reason)" + ($0.position.map { " (position \($0))" } ?? "") } ?? ""
         return "\(run.id)  \(run.graph)  \(terminal.paint(run.stateText, run.state.colour))\(waits.printable)"
     }
 

@@ -32,7 +32,9 @@ struct TryRun {
         self.interruption = interruption
         self.environment = environment
         self.show = show
-        launch = Launch(run: document.run, attempt: document.attempt, ranks: document.plan.ranks, folder: folder)
+        launch = Launch(
+            run: document.run, attempt: document.attempt, folder: folder,
+            resources: ResourceRequest(ranks: document.plan.ranks, memoryPerRank: 0))
         readers = (0..<document.plan.ranks).map { SegmentReader(run: document.run, rank: $0, folder: folder) }
         observation = TryObservation(graph: document.graph, plan: document.plan)
         progress = TryProgress(terminal: .chatter)
@@ -66,7 +68,7 @@ struct TryRun {
         }
         if let failure = try folder.firstFailure(ranks: launch.ranks) ?? damage { return failure }
         if status == 0, readers.allSatisfy(\.hasEnded) { return nil }
-        return backend.explain(launch, status: .exited(status), plan: document.plan, graph: document.graph)
+        return backend.explain(launch, LaunchEnd(.exited(status)), plan: document.plan, graph: document.graph)
     }
 
     /// Until it ends, or a rank has failed and `mpirun` does not end the others.
@@ -104,14 +106,14 @@ struct TryRun {
     private func end(_ mpirun: ChildProcess) -> Int {
         if !Interruption.isReadable(mpirun.watch) {
             // Asked, it removes what its ranks share.
-            _ = try? backend.stop(launch, force: false)
+            _ = try? backend.cancel(launch, force: false)
             let deadline = ContinuousClock.now + Self.grace
             while !Interruption.isReadable(mpirun.watch), .now < deadline { Self.pause(for: mpirun.watch) }
             mpirun.kill()
             while !Interruption.isReadable(mpirun.watch) { Self.pause(for: mpirun.watch) }
         }
         let status = mpirun.reap()
-        _ = try? backend.stop(launch, force: true)
+        _ = try? backend.cancel(launch, force: true)
         return status
     }
 

@@ -23,6 +23,7 @@ struct AttemptFollower {
     private let document: StoredDocument
     private let interpreter: String
     private let launch: Launch
+    private let retry: RetryPolicy
     private var tails: [SegmentTail]
     /// When the ranks were first asked, or seen, to end.
     private var endingSince: ContinuousClock.Instant?
@@ -30,15 +31,21 @@ struct AttemptFollower {
     private var goneSince: ContinuousClock.Instant?
     /// A segment that cannot be read.
     private var damage: FailureReport?
+    /// Why the engine was last seen not to start it.
+    private var waits: String?
+    private var collectedAt: ContinuousClock.Instant?
 
     /// How long ranks may take to end by themselves, before their processes are killed.
     private static let grace = Duration.seconds(2)
     /// How long what the ranks of a failed or cancelled attempt left behind may hold up the news of its end.
     private static let patience = Duration.seconds(3)
 
+    /// How often what ranks wrote elsewhere is fetched.
+    private static let collectInterval = Duration.seconds(1)
+
     init(
         storage: Storage, backend: any Backend, logger: Logger, document: StoredDocument, interpreter: String, launch: Launch,
-        tails: [SegmentTail]
+        retry: RetryPolicy, tails: [SegmentTail]
     ) {
         self.storage = storage
         self.backend = backend
@@ -46,6 +53,7 @@ struct AttemptFollower {
         self.document = document
         self.interpreter = interpreter
         self.launch = launch
+        self.retry = retry
         self.tails = tails
     }
 
@@ -56,22 +64,43 @@ struct AttemptFollower {
         case .submitted, .queued: return .ended
         // Its end was told; what it left behind is still read.
         case .succeeded, .failed, .cancelled: return try await ingest() ? .busy : .ended
-        case .starting: return try await start()
-        case .running, .cancelling:
-            let status = try backend.observe(launch)
-            switch status {
-            case .running:
-                if try state == .cancelling || damage != nil || failure() != nil { try hurry() }
-                return try await ingest() ? .busy : .idle
-            case .absent where state == .cancelling:
-                return try backend.withdraw(launch) ? try await end(.cancelled, nil) : .idle
-            case .absent: return try await start()
-            case .exited, .vanished: return try await conclude(status, cancelled: state == .cancelling)
-            }
+        case .starting, .running, .cancelling: return try await follow(state)
         }
     }
 
-    private mutating func start() async throws -> Progress {
+    private mutating func follow(_ state: RunState) async throws -> Progress {
+        switch try await backend.observe(launch) {
+        case .absent where state == .cancelling, .waiting where state == .cancelling:
+            if try await backend.withdraw(launch) {
+                try await backend.cancel(launch, force: true)
+                return try await end(.cancelled, nil)
+            }
+            return .idle
+        case .absent:
+            try await submit()
+            return .idle
+        case .waiting(let reason):
+            try await wait(reason)
+            return .idle
+        case .running:
+            if state == .starting {
+                _ = try await storage.transition(launch.run, from: [.starting], to: .running, at: Date())
+            } else if try state == .cancelling || damage != nil || failure() != nil {
+                try await hurry()
+            }
+            return try await ingest() ? .busy : .idle
+        case .ended(let end): return try await conclude(end, cancelled: state == .cancelling)
+        }
+    }
+
+    /// Stores why the engine does not start it.
+    private mutating func wait(_ reason: String) async throws {
+        guard waits != reason else { return }
+        try await storage.setPending([(launch.run, Pending(reason: reason, position: nil))])
+        waits = reason
+    }
+
+    private mutating func submit() async throws {
         do {
             guard let graph = document.graph.graph, let module = document.graph.module else {
                 throw BackendError("\(document.graph.reference) was stored without its graph")
@@ -79,18 +108,18 @@ struct AttemptFollower {
             let runDocument = RunDocument(
                 run: launch.run, attempt: launch.attempt, graph: graph, plan: document.plan, inputs: document.inputs,
                 replayed: document.replayed, restored: document.restored, interpreter: interpreter, module: document.graph.filename,
-                attribute: document.graph.attribute)
-            if try backend.observe(launch) == .absent {
-                try AttemptFolder.prepare(launch.folder, document: runDocument, content: module)
-                try backend.launch(launch)
-            }
+                attribute: document.graph.attribute, timeLimit: launch.resources.needs.timeLimit.map(Double.init))
+            try AttemptFolder.prepare(launch.folder, document: runDocument, content: module)
+            try await backend.submit(launch)
+        } catch let error as BackendError where error.isPassing {
+            try await wait("cannot be given to the cluster yet: \(error)")
+            throw error
         } catch {
             // Only what has certainly not started may be told as failed to start.
-            guard (try? backend.withdraw(launch)) == true else { throw error }
-            return try await end(.failed, FailureReport(cause: .launcher, message: "The run could not be launched: \(error).", at: Date()))
+            guard (try? await backend.withdraw(launch)) == true else { throw error }
+            _ = try? await backend.cancel(launch, force: true)
+            _ = try await end(.failed, FailureReport(cause: .launcher, message: "The run could not be launched: \(error).", at: Date()))
         }
-        _ = try await storage.transition(launch.run, from: [.starting], to: .running, at: Date())
-        return .idle
     }
 
     /// Reads a share of what each rank has written.
@@ -98,6 +127,10 @@ struct AttemptFollower {
     /// - Returns: whether there was anything.
     private mutating func ingest() async throws -> Bool {
         guard damage == nil else { return false }
+        if collectedAt.map({ .now - $0 > Self.collectInterval }) ?? true {
+            try await backend.collect(launch, isOver: false)
+            collectedAt = .now
+        }
         var found = false
         for index in tails.indices {
             do {
@@ -115,37 +148,49 @@ struct AttemptFollower {
     private func failure() throws -> FailureReport? { try launch.folder.firstFailure(ranks: launch.ranks) }
 
     /// First asks, then kills.
-    private mutating func hurry() throws {
+    private mutating func hurry() async throws {
         let now = ContinuousClock.now
         let isPatient = endingSince.map { now - $0 <= Self.grace } ?? true
         guard endingSince == nil || !isPatient else { return }
         endingSince = endingSince ?? now
-        try backend.stop(launch, force: !isPatient)
+        try await backend.cancel(launch, force: !isPatient)
     }
 
-    private mutating func conclude(_ status: LaunchStatus, cancelled: Bool) async throws -> Progress {
-        // Only when no process is left can nothing more be written.
-        guard try backend.stop(launch, force: true) == 0 else { return .idle }
-        goneSince = goneSince ?? .now
+    private mutating func conclude(_ end: LaunchEnd, cancelled: Bool) async throws -> Progress {
+        if goneSince == nil {
+            // Only when no process is left can nothing more be written.
+            guard try await !backend.cancel(launch, force: true) else { return .idle }
+            try await backend.collect(launch, isOver: true)
+            goneSince = .now
+        }
         let failure = try failure()
-        let succeeded = status == .exited(0) && failure == nil
+        let succeeded = end.cause == .exited(0) && failure == nil
         if try await ingest(), succeeded || goneSince.map({ .now - $0 < Self.patience }) == true { return .busy }
-        if let failure = failure ?? damage { return try await end(.failed, failure) }
-        if succeeded, tails.allSatisfy(\.ended) { return try await end(.succeeded, nil) }
-        if cancelled { return try await end(.cancelled, nil) }
-        let graph = document.graph.graph ?? WorkflowGraph(elements: [], edges: [])
-        return try await end(.failed, backend.explain(launch, status: status, plan: document.plan, graph: graph))
+        if succeeded, tails.allSatisfy(\.ended) { return try await self.end(.succeeded, nil, at: end.at) }
+        var report = failure ?? damage
+        // What the engine did to a node explains what the ranks on the others saw.
+        if report == nil || end.cause.isOfTheEngine {
+            if cancelled, report == nil { return try await self.end(.cancelled, nil, at: end.at) }
+            let graph = document.graph.graph ?? WorkflowGraph(elements: [], edges: [])
+            report = await backend.explain(launch, end, plan: document.plan, graph: graph)
+        }
+        guard let report, !cancelled, retry.retries(report.cause, attempt: launch.attempt) else {
+            return try await self.end(.failed, report, at: end.at)
+        }
+        // Nobody waits for the news of this end: all that there is belongs to the attempt before the next one begins.
+        while try await ingest() {}
+        return try await self.end(.failed, report, at: end.at, isTriedAgain: true)
     }
 
-    private func end(_ state: RunState, _ failure: FailureReport?) async throws -> Progress {
+    private func end(_ state: RunState, _ failure: FailureReport?, at: Date? = nil, isTriedAgain: Bool = false) async throws -> Progress {
         _ = try await storage.transition(
-            launch.run, from: [.starting, .running, .cancelling].filter { $0.mayBecome(state) }, to: state,
-            at: backend.endedAt(launch) ?? Date(), AttemptChange(failure: failure))
+            launch.run, from: [.starting, .running, .cancelling].filter { $0.mayBecome(state) }, to: state, at: at ?? Date(),
+            AttemptChange(failure: failure, isTriedAgain: isTriedAgain))
         logger.info(
-            "run ended",
+            "attempt ended",
             metadata: [
                 "run": "\(launch.run)", "attempt": "\(launch.attempt)", "state": "\(state.rawValue)",
-                "failure": "\(failure?.message ?? "")",
+                "failure": "\(failure?.message ?? "")", "tried_again": "\(isTriedAgain)",
             ])
         return .busy
     }

@@ -3,7 +3,6 @@
 import Backends
 import Foundation
 import Provenance
-import Scheduling
 import Storage
 package import WorkflowModel
 
@@ -11,7 +10,7 @@ extension ExecutionService {
     /// Queues another attempt of a run that failed or was cancelled, which processes only what no attempt has processed to its end.
     package func resume(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
         let before = try await run(id, for: principal)
-        try FirstComeFirstServed.checkFits(before.resources, capacity: supervisor.capacity)
+        try await supervisor.checkFits(before.resources)
         _ = try await resume(before, dryRun: false)
         supervisor.nudge()
         return try await run(id, for: principal)

@@ -3,7 +3,6 @@
 import Crypto
 import Foundation
 import Planning
-import Scheduling
 import Storage
 package import WorkflowModel
 
@@ -36,8 +35,12 @@ extension ExecutionService {
         guard let graph = registered.graph else { throw Problem(.internalError, "\(registered.reference) was stored without its graph.") }
         let inputs = needsInputs ? try request.resolveInputs(for: graph) : [:]
         let plan = try Planner.plan(graph, ranks: ranks, layout: request.layout ?? .fused, costs: request.costs)
-        let resources = ResourceRequest(ranks: plan.ranks, memoryPerRank: memory)
-        try FirstComeFirstServed.checkFits(resources, capacity: supervisor.capacity)
+        let needs = request.needs ?? RunNeeds()
+        let faults = needs.faults(ranks: plan.ranks) + (request.retry?.faults ?? []) + needs.faults(elements: graph)
+        guard faults.isEmpty else { throw Problem(.invalid, "The run cannot be started as it is asked for.", errors: faults) }
+        let resources = ResourceRequest(
+            ranks: plan.ranks, memoryPerRank: memory, needs: needs, blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
+        try await supervisor.checkFits(resources)
         _ = try await interpreter(for: registered.environment)
         let planned = PlannedRun(graph: registered.reference, elements: graph.elements.map(\.id), resources: resources, plan: plan)
         return PreparedRun(graph: registered, planned: planned, inputs: inputs)
@@ -62,7 +65,7 @@ extension ExecutionService {
             try await storage.createRun(
                 NewRun(
                     id: id, name: request.name, graph: prepared.graph.reference, owner: principal, resources: prepared.planned.resources,
-                    inputs: prepared.inputs, plan: prepared.planned.plan, submittedAt: Date()),
+                    retry: request.retry ?? .standard, inputs: prepared.inputs, plan: prepared.planned.plan, submittedAt: Date()),
                 idempotencyKey: idempotencyKey,
                 requestDigest: SHA256.hash(data: Data(try WireJSON.encode(request))).hexadecimal)
         }
@@ -109,7 +112,7 @@ extension ExecutionService {
     /// Queues another attempt of a run that failed or was cancelled.
     package func retry(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
         let before = try await run(id, for: principal)
-        try FirstComeFirstServed.checkFits(before.resources, capacity: supervisor.capacity)
+        try await supervisor.checkFits(before.resources)
         guard try await stored({ try await storage.retry(id, at: Date()) }) != nil else {
             throw Problem(.conflict, "\(id) is \(before.state.rawValue); only a run that failed or was cancelled can be retried.")
         }

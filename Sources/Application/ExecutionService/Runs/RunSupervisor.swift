@@ -33,7 +33,24 @@ final class RunSupervisor: Sendable {
         (wake, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
-    var capacity: Capacity { Capacity(slots: configuration.slots, memory: configuration.memoryMB) }
+    /// - Throws: `Problem` that names the field, when the run could never start here.
+    func checkFits(_ request: ResourceRequest) async throws(Problem) {
+        let unknown = request.needs.said.subtracting(backend.capabilities.needs)
+        guard unknown.isEmpty else {
+            let known = backend.capabilities.needs.map(\.rawValue).sorted().joined(separator: ", ")
+            throw Problem(
+                .invalid, "This cluster cannot give what the run needs.",
+                errors: unknown.map(\.rawValue).sorted().map { .init("/needs/\($0)", "is not known here; known are \(known)") })
+        }
+        guard backend.capabilities.placing == .weft else { return }
+        do { try FirstComeFirstServed.checkFits(request, nodes: try await backend.nodes()) } catch let error as Problem {
+            throw error
+        } catch {
+            throw Problem(.unavailable, "The nodes cannot be looked at: \(error)")
+        }
+    }
+
+    func nodes() async throws(BackendError) -> [ClusterNode] { try await backend.nodes() }
 
     /// A run was submitted, cancelled or ended: look at the queue now.
     func nudge() { waker.yield() }
@@ -72,20 +89,39 @@ final class RunSupervisor: Sendable {
     private func schedule() async throws {
         let queue = try await storage.queuedRuns(limit: Self.queueDepth)
         guard !queue.isEmpty else { return }
-        let used = try await storage.activeAttempts().reduce(Capacity(slots: 0, memory: 0)) { $0 + Capacity($1.resources) }
-        let decisions = FirstComeFirstServed.decide(
-            queue: queue.map { WaitingRun(id: $0.id, request: $0.resources) }, capacity: capacity, used: used)
+        let waitingRuns = queue.map { WaitingRun(id: $0.id, request: $0.resources, avoided: $0.avoided) }
+        let active = try await storage.activeAttempts()
+        let decisions =
+            switch backend.capabilities.placing {
+            case .weft: FirstComeFirstServed.decide(queue: waitingRuns, rooms: Self.rooms(of: try await backend.nodes(), active))
+            case .engine(let maximum): FirstComeFirstServed.decide(queue: waitingRuns, jobs: active.count, maximumJobs: maximum)
+            }
         var waiting: [(RunID, Pending)] = []
         for (run, decision) in zip(queue, decisions) {
             switch decision {
-            case .start(let id):
+            case .start(let id, let nodes):
                 let folder = "\(configuration.dataFolder)/runs/\(id)/\(run.attempt)"
-                _ = try await storage.transition(id, from: [.queued], to: .starting, at: Date(), AttemptChange(folder: folder))
+                _ = try await storage.transition(
+                    id, from: [.queued], to: .starting, at: Date(), AttemptChange(folder: folder, nodes: nodes))
             case .wait(let id, let pending):
                 waiting.append((id, pending))
             }
         }
         try await storage.setPending(waiting)
+    }
+
+    private static func rooms(of nodes: [ClusterNode], _ active: [ActiveAttempt]) -> [NodeRoom] {
+        var rooms = nodes.map { NodeRoom($0) }
+        for attempt in active {
+            // Attempts of before nodes were recorded ran on the only one there was.
+            let shares = attempt.nodes ?? rooms.prefix(1).map { NodeShare(node: $0.node.name, ranks: attempt.resources.ranks) }
+            for share in shares {
+                for index in rooms.indices where rooms[index].node.name == share.node {
+                    rooms[index].take(ranks: share.ranks, memoryPerRank: attempt.resources.memoryPerRank)
+                }
+            }
+        }
+        return rooms
     }
 
     // MARK: One attempt
@@ -126,7 +162,10 @@ final class RunSupervisor: Sendable {
         }
         return AttemptFollower(
             storage: storage, backend: backend, logger: logger, document: document, interpreter: interpreter(for: document),
-            launch: Launch(run: attempt.run, attempt: attempt.attempt, ranks: document.plan.ranks, folder: folder), tails: tails)
+            launch: Launch(
+                run: attempt.run, attempt: attempt.attempt, folder: folder, resources: attempt.resources, nodes: attempt.nodes,
+                avoided: attempt.avoided),
+            retry: attempt.retry, tails: tails)
     }
 
     private func interpreter(for document: StoredDocument) -> String {

@@ -30,6 +30,8 @@ extension RetryRequest: RequestDocument {
 extension RunRequest: RequestDocument {
     package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
 
+    private static let retryReasons = RetryPolicy.Reason.allCases.map(\.rawValue).joined(separator: ", ")
+
     private static func expectation(_ key: CodingKeys) -> String {
         switch key {
         case .graph: "text: namespace/name or namespace/name@version"
@@ -39,6 +41,8 @@ extension RunRequest: RequestDocument {
         case .layout: "one of \(Layout.allCases.map(\.rawValue).joined(separator: ", "))"
         case .costs: "an object with format and elements, as weft try --profile writes it"
         case .memoryPerRank: "a whole number of MiB"
+        case .needs: "an object with some of \(RunNeeds.CodingKeys.allCases.map(\.rawValue).joined(separator: ", "))"
+        case .retry: "an object with max_attempts, a number, and on, a list of some of \(retryReasons)"
         case .name: "text"
         case .dryRun: "true or false"
         }

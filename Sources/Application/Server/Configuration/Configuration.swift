@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import Backends
 import Foundation
 package import Identity
 package import Logging
 package import Telemetry
+package import WorkflowModel
 
 /// Everything that an operator can set. `docs/configuration.md` describes each key.
 package struct Configuration: Sendable {
@@ -33,6 +35,31 @@ package struct Configuration: Sendable {
     package struct Runs: Sendable, Equatable {
         package var memoryPerRankMB = 256
         package var maximumRanks = 256
+        package var moduleSetup: String?
+    }
+
+    /// What starts the ranks.
+    package enum Engine: String, Sendable, CaseIterable {
+        case local, ssh, slurm
+    }
+
+    package struct SSH: Sendable, Equatable {
+        package var hosts: [SSHHost] = []
+        package var options: [String] = []
+        package var network: String?
+        package var sharesFolder = true
+    }
+
+    package struct SlurmSettings: Sendable, Equatable {
+        package enum Interface: String, Sendable, CaseIterable {
+            case commands, rest
+        }
+
+        package var interface = Interface.commands
+        package var launcher = Slurm.Launcher.srun
+        package var maximumJobs = 500
+        package var defaults = RunNeeds()
+        package var rest = SlurmRESTAccess(url: "http://127.0.0.1:6820", version: "v0.0.38", user: "weft", tokenFile: "/etc/weft/slurm.jwt")
     }
 
     package struct Log: Sendable, Equatable {
@@ -54,6 +81,9 @@ package struct Configuration: Sendable {
     package var registration = Registration()
     package var runs = Runs()
     package var local = Local()
+    package var engine = Engine.local
+    package var ssh = SSH()
+    package var slurm = SlurmSettings()
     package var issuers: [IssuerConfiguration] = []
     package var log = Log()
     package var limits = Limits()
@@ -97,10 +127,42 @@ package struct Configuration: Sendable {
         set(&local.memoryMB, reader.integer("local.memory_mb", in: 64...1 << 30))
         set(&local.rankProgram, reader.path("local.rank_program"))
         set(&local.mpirun, reader.path("local.mpirun"))
+        runs.moduleSetup = reader.path("runs.module_setup")
+        set(&engine, reader.choice("cluster"))
+        readSSH(&reader)
+        readSlurm(&reader)
         set(&issuers, reader.structure("issuers"))
         for fault in issuers.flatMap(\.faults) { reader.refuse(fault) }
         if issuers.isEmpty && reader.faults.isEmpty {
             reader.refuse("The key issuers is needed: without an issuer no token could be accepted.")
+        }
+    }
+
+    private mutating func readSSH(_ reader: inout ConfigurationReader) {
+        if let hosts = reader.structure("ssh.hosts", as: [SSHHost].self) { ssh.hosts = hosts }
+        if let options = reader.structure("ssh.options", as: [String].self) { ssh.options = options }
+        ssh.network = reader.text("ssh.network")
+        if let shares = reader.choice("ssh.shared_folder", as: YesOrNo.self) { ssh.sharesFolder = shares == .yes }
+        guard engine == .ssh else { return }
+        if ssh.hosts.isEmpty { reader.refuse("The key ssh.hosts is needed where cluster is ssh: a list with the name of each host.") }
+        for host in ssh.hosts where host.name.isEmpty || host.name.hasPrefix("-") || host.name.contains(where: { " :,/\t".contains($0) }) {
+            reader.refuse("The key ssh.hosts has the name '\(host.name)': write a host name or address as ssh takes it.")
+        }
+        if Set(ssh.hosts.map(\.name)).count < ssh.hosts.count { reader.refuse("The key ssh.hosts names a host twice.") }
+    }
+
+    private mutating func readSlurm(_ reader: inout ConfigurationReader) {
+        func set<T>(_ target: inout T, _ value: T?) { if let value { target = value } }
+        set(&slurm.interface, reader.choice("slurm.interface"))
+        set(&slurm.launcher, reader.choice("slurm.launcher"))
+        set(&slurm.maximumJobs, reader.integer("slurm.maximum_jobs", in: 1...100_000))
+        set(&slurm.defaults, reader.structure("slurm.defaults"))
+        set(&slurm.rest.url, reader.text("slurm.url").map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 })
+        set(&slurm.rest.version, reader.text("slurm.api_version"))
+        set(&slurm.rest.user, reader.text("slurm.user"))
+        set(&slurm.rest.tokenFile, reader.path("slurm.token_file"))
+        for fault in slurm.defaults.faults(ranks: .max) {
+            reader.refuse("The key slurm.defaults: \(fault.pointer.replacing("/needs/", with: "")) \(fault.detail).")
         }
     }
 
@@ -115,4 +177,10 @@ package struct Configuration: Sendable {
         }
         return text
     }
+}
+
+/// A switch, as YAML's own words have it.
+enum YesOrNo: String, CaseIterable {
+    case yes = "true"
+    case no = "false"
 }

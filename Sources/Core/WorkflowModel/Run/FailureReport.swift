@@ -19,8 +19,14 @@ package struct FailureReport: Sendable, Codable, Hashable {
         case rank
         /// A file could not be written: disk full, no permission.
         case storage
-        /// The launcher (mpirun) failed or vanished.
+        /// The launcher (mpirun) failed or vanished, or somebody ended it from outside.
         case launcher
+        /// A node failed, or could no longer be reached.
+        case node
+        /// The engine took the nodes back for other work.
+        case preemption
+        /// The memory that the run had asked for was not enough.
+        case memory
         /// One datum, or the run, took longer than its time limit.
         case timeLimit = "time_limit"
         /// A message or file broke the protocol between Weft's own parts.

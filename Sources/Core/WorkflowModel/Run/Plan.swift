@@ -95,3 +95,37 @@ extension Plan {
     /// Numbers of the workers placed on the rank.
     package func workers(onRank rank: Int) -> [Int] { workers.indices.filter { workers[$0].rank == rank } }
 }
+
+extension Plan {
+    /// - Parameter labels: that the nodes of PEs must have, by PE id.
+    /// - Returns: blocks of consecutive ranks with equal labels; none where no rank has any.
+    package func blocks(of graph: WorkflowGraph, labels: [String: [String]]) -> [RankBlock] {
+        guard labels.contains(where: { !$0.value.isEmpty }) else { return [] }
+        var blocks: [RankBlock] = []
+        for rank in 0..<ranks {
+            let elements = workers(onRank: rank).flatMap { stages[workers[$0].stage].elements }
+            let own = Set(elements.flatMap { labels[graph.elements[$0].id] ?? [] })
+            if blocks.last?.labels == own {
+                blocks[blocks.count - 1].ranks += 1
+            } else {
+                blocks.append(RankBlock(ranks: 1, labels: own))
+            }
+        }
+        return blocks
+    }
+}
+
+extension RunNeeds {
+    /// - Returns: what is wrong with the labels of single PEs.
+    package func faults(elements graph: WorkflowGraph) -> [Problem.FieldError] {
+        let ids = graph.elements.map(\.id)
+        var faults = (elements ?? [:]).keys.filter { !ids.contains($0) }.sorted().map { name in
+            Problem.FieldError("/needs/elements/\(name)", "is no PE of the graph; it has \(ids.joined(separator: ", "))")
+        }
+        if nodes != nil, elements?.isEmpty == false {
+            faults.append(
+                .init("/needs/nodes", "cannot be said together with elements: how many nodes there are follows from their labels"))
+        }
+        return faults
+    }
+}

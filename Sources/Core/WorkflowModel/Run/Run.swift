@@ -29,23 +29,6 @@ package enum RunState: String, Sendable, Codable, CaseIterable {
     }
 }
 
-/// What a run asks of the cluster.
-package struct ResourceRequest: Sendable, Codable, Hashable {
-    package var ranks: Int
-    /// Memory of one rank and its workers, in MiB.
-    package var memoryPerRank: Int
-
-    package init(ranks: Int, memoryPerRank: Int) {
-        self.ranks = ranks
-        self.memoryPerRank = memoryPerRank
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case ranks
-        case memoryPerRank = "memory_per_rank"
-    }
-}
-
 /// Body of `POST /api/v1/runs`.
 package struct RunRequest: Sendable, Codable, Hashable {
     package var graph: Reference
@@ -60,6 +43,9 @@ package struct RunRequest: Sendable, Codable, Hashable {
     package var costs: Costs?
     /// MiB for each rank; absent: the server's default.
     package var memoryPerRank: Int?
+    package var needs: RunNeeds?
+    /// Absent: ``RetryPolicy/standard``.
+    package var retry: RetryPolicy?
     /// A name for people; need not be unique.
     package var name: String?
     /// Answer with the plan and start nothing.
@@ -68,7 +54,7 @@ package struct RunRequest: Sendable, Codable, Hashable {
     package init(
         graph: Reference, inputs: RunInputs? = nil, arguments: [String]? = nil, ranks: Int? = nil, layout: Layout? = nil,
         costs: Costs? = nil,
-        memoryPerRank: Int? = nil, name: String? = nil, dryRun: Bool? = nil
+        memoryPerRank: Int? = nil, needs: RunNeeds? = nil, retry: RetryPolicy? = nil, name: String? = nil, dryRun: Bool? = nil
     ) {
         self.graph = graph
         self.inputs = inputs
@@ -77,12 +63,14 @@ package struct RunRequest: Sendable, Codable, Hashable {
         self.layout = layout
         self.costs = costs
         self.memoryPerRank = memoryPerRank
+        self.needs = needs
+        self.retry = retry
         self.name = name
         self.dryRun = dryRun
     }
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case graph, inputs, arguments, ranks, layout, costs, name
+        case graph, inputs, arguments, ranks, layout, costs, needs, retry, name
         case memoryPerRank = "memory_per_rank"
         case dryRun = "dry_run"
     }
@@ -101,10 +89,12 @@ package struct Attempt: Sendable, Codable, Hashable {
     package var folder: String?
     /// It goes on where the attempt before it had come to; `nil`: it processes the whole input.
     package var resumed: Resumption?
+    /// Where its ranks run, in their order, as far as it is known.
+    package var nodes: [NodeShare]?
 
     package init(
         number: Int, state: RunState, queuedAt: Date, startedAt: Date? = nil, endedAt: Date? = nil, failure: FailureReport? = nil,
-        folder: String? = nil, resumed: Resumption? = nil
+        folder: String? = nil, resumed: Resumption? = nil, nodes: [NodeShare]? = nil
     ) {
         self.number = number
         self.state = state
@@ -114,10 +104,11 @@ package struct Attempt: Sendable, Codable, Hashable {
         self.failure = failure
         self.folder = folder
         self.resumed = resumed
+        self.nodes = nodes
     }
 
     private enum CodingKeys: String, CodingKey {
-        case number, state, failure, folder, resumed
+        case number, state, failure, folder, resumed, nodes
         case queuedAt = "queued_at"
         case startedAt = "started_at"
         case endedAt = "ended_at"
@@ -127,10 +118,10 @@ package struct Attempt: Sendable, Codable, Hashable {
 /// Why a run waits.
 package struct Pending: Sendable, Codable, Hashable {
     package var reason: String
-    /// Place in the queue, from 1.
-    package var position: Int
+    /// Place in the queue, from 1; absent where the queue is not Weft's.
+    package var position: Int?
 
-    package init(reason: String, position: Int) {
+    package init(reason: String, position: Int?) {
         self.reason = reason
         self.position = position
     }
@@ -145,8 +136,9 @@ package struct Run: Sendable, Codable, Hashable {
     /// `issuer` and `subject` of the submitter, for people.
     package var owner: String
     package var resources: ResourceRequest
+    package var retry: RetryPolicy
     package var submittedAt: Date
-    /// Present while the run is queued.
+    /// Present while the run waits: queued here, or starting and held back by the engine that starts its ranks.
     package var pending: Pending?
     /// Oldest first.
     package var attempts: [Attempt]
@@ -158,7 +150,8 @@ package struct Run: Sendable, Codable, Hashable {
     package var plan: Plan?
 
     package init(
-        id: RunID, name: String?, graph: Reference, state: RunState, owner: String, resources: ResourceRequest, submittedAt: Date,
+        id: RunID, name: String?, graph: Reference, state: RunState, owner: String, resources: ResourceRequest,
+        retry: RetryPolicy = .standard, submittedAt: Date,
         pending: Pending? = nil, attempts: [Attempt], skipped: Int64 = 0, inputs: [String: SourceInput]? = nil, plan: Plan? = nil
     ) {
         self.id = id
@@ -167,6 +160,7 @@ package struct Run: Sendable, Codable, Hashable {
         self.state = state
         self.owner = owner
         self.resources = resources
+        self.retry = retry
         self.submittedAt = submittedAt
         self.pending = pending
         self.attempts = attempts
@@ -180,7 +174,7 @@ package struct Run: Sendable, Codable, Hashable {
     package var failure: FailureReport? { attempts.last?.failure }
 
     private enum CodingKeys: String, CodingKey {
-        case id, name, graph, state, owner, resources, pending, attempts, skipped, inputs, plan
+        case id, name, graph, state, owner, resources, retry, pending, attempts, skipped, inputs, plan
         case submittedAt = "submitted_at"
     }
 }

@@ -70,6 +70,13 @@ enum ProcessTable {
         }
     }
 
+    /// As `uname -m` tells it.
+    static var architecture: String {
+        var names = utsname()
+        guard uname(&names) == 0 else { return "unknown" }
+        return withUnsafeBytes(of: names.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
     private static func identity(of id: pid_t) throws(FileError) -> Identity? {
         try SmallFile.read("/proc/\(id)/stat").flatMap { Identity(stat: String(decoding: $0, as: UTF8.self)) }
     }

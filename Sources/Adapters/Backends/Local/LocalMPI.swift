@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+package import WorkflowModel
+
+/// Runs ranks on this host with Open MPI's `mpirun`.
+package struct LocalMPI: Backend {
+    package var mpirun: String
+    package var rankProgram: String
+    /// Ranks and MiB that this host takes at a time.
+    package var slots: Int
+    package var memory: Int
+    /// What defines the command `module`.
+    package var moduleSetup: String?
+
+    package init(mpirun: String, rankProgram: String, slots: Int = .max, memory: Int = .max, moduleSetup: String? = nil) {
+        self.mpirun = mpirun
+        self.rankProgram = rankProgram
+        self.slots = slots
+        self.memory = memory
+        self.moduleSetup = moduleSetup
+    }
+
+    package var capabilities: BackendCapabilities {
+        BackendCapabilities(placing: .weft, needs: [.timeLimit, .nodes, .architecture], loadsModules: moduleSetup != nil)
+    }
+
+    package func nodes() -> [ClusterNode] {
+        [
+            ClusterNode(
+                name: ProcessTable.hostName, cores: ProcessInfo.processInfo.activeProcessorCount, memory: memory, slots: slots,
+                architecture: ProcessTable.architecture)
+        ]
+    }
+
+    package func submit(_ launch: Launch) throws(BackendError) {
+        try HostLauncher.start(
+            LaunchScript(
+                launch: launch, leader: HostLauncher.leader, moduleSetup: moduleSetup, command: command(for: launch),
+                temporaryFolder: Self.sessionFolder(launch)))
+    }
+
+    package func observe(_ launch: Launch) throws(BackendError) -> LaunchStatus { try HostLauncher.observe(launch) }
+
+    package func withdraw(_ launch: Launch) throws(BackendError) -> Bool { try LauncherFiles(launch.folder).withdraw() }
+
+    @discardableResult
+    package func cancel(_ launch: Launch, force: Bool) throws(BackendError) -> Bool {
+        let count = try HostLauncher.stop(launch, force: force)
+        if force { try? FileManager.default.removeItem(atPath: Self.sessionFolder(launch)) }
+        return count > 0
+    }
+
+    package func collect(_ launch: Launch, isOver: Bool) {}
+
+    package func explain(_ launch: Launch, _ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) -> FailureReport {
+        let output = (try? LauncherFiles(launch.folder).readOutput()) ?? ""
+        return MPIRunOutput(output).explain(end, plan: plan, graph: graph, node: ProcessTable.hostName)
+    }
+
+    /// `mpirun` and its arguments, for the folder `work`.
+    ///
+    /// Without bindings: with more ranks than cores, bound ranks would starve each other. Naming the layer above the shared
+    /// memory spares each rank the search for network cards: 0.2 s. Ranks have few operations in common, at start and end.
+    /// What `mpirun` shares with its ranks is in a folder of the attempt's own: in a common one, two that end and begin at the same time
+    /// remove each other's. It is not on the disk that PEs may fill.
+    package func command(for launch: Launch) -> [String] {
+        [
+            mpirun, "-n", "\(launch.ranks)", "--oversubscribe", "--bind-to", "none", "--mca", "btl", "self,vader", "--mca", "pml", "ob1",
+            "--mca", "coll", "basic,libnbc,self", "--mca", "orte_tmpdir_base", Self.sessionFolder(launch), rankProgram,
+            launch.folder.path,
+        ]
+    }
+
+    static func sessionFolder(_ launch: Launch) -> String { "/tmp/\(launch.name)" }
+
+    /// What `mpirun` needs in its environment; the first two mark every process of the attempt.
+    package static func environment(of launch: Launch) -> [(name: String, value: String)] { LaunchScript.environment(of: launch) }
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+package import WorkflowModel
+
+/// Hands runs to Slurm as batch jobs. The run's folder is on a file system that the nodes share; what the job does shows there, and
+/// Slurm is asked for the rest: why it waits, and how it ended where it could not say so itself.
+package struct Slurm: Backend {
+    package enum Launcher: String, Sendable, CaseIterable {
+        case srun, mpirun
+    }
+
+    package struct Configuration: Sendable, Equatable {
+        package var rankProgram: String
+        package var launcher: Launcher
+        package var mpirun: String
+        package var maximumJobs: Int
+        /// For what runs do not say.
+        package var defaults: RunNeeds
+        package var moduleSetup: String?
+        package var rest: SlurmRESTAccess?
+
+        package init(
+            rankProgram: String, launcher: Launcher = .srun, mpirun: String = "mpirun", maximumJobs: Int = 500,
+            defaults: RunNeeds = RunNeeds(), moduleSetup: String? = nil, rest: SlurmRESTAccess? = nil
+        ) {
+            self.rankProgram = rankProgram
+            self.launcher = launcher
+            self.mpirun = mpirun
+            self.maximumJobs = maximumJobs
+            self.defaults = defaults
+            self.moduleSetup = moduleSetup
+            self.rest = rest
+        }
+    }
+
+    /// How long Slurm may take to say how a job ended whose launcher has.
+    private static let secondsToJudge = 30.0
+    /// How long the files of a job that Slurm says has ended may take to show here.
+    private static let secondsToShow = 10.0
+
+    private let configuration: Configuration
+    private let controller: any SlurmController
+    private let view: SlurmView
+
+    package init(_ configuration: Configuration) {
+        self.init(configuration, controller: configuration.rest.map { SlurmREST($0) } ?? SlurmCommands())
+    }
+
+    init(_ configuration: Configuration, controller: any SlurmController) {
+        self.configuration = configuration
+        self.controller = controller
+        view = SlurmView(controller)
+    }
+
+    package var capabilities: BackendCapabilities {
+        BackendCapabilities(
+            placing: .engine(maximumJobs: configuration.maximumJobs),
+            needs: [.timeLimit, .nodes, .labels, .partition, .account, .qos, .reservation, .constraint],
+            loadsModules: configuration.moduleSetup != nil)
+    }
+
+    package func nodes() async throws(BackendError) -> [ClusterNode] { try await view.nodes() }
+
+    // MARK: Starting
+
+    /// What was begun and not recorded is looked for by the job's name, so that a crash in between never submits twice. Should Slurm
+    /// ever have two jobs of one launch, the first to start is the only one that does anything: the launch script claims the folder.
+    package func submit(_ launch: Launch) async throws(BackendError) {
+        let files = LauncherFiles(launch.folder)
+        try files.write(script(for: launch))
+        if try files.readJob() != nil { return }
+        let (intention, lock) = (files.folder + "/submitting", files.folder + "/submit.lock")
+        if try BackendError.wrapping({ try SmallFile.read(intention) }) != nil {
+            if let job = try await find(launch, lock: lock) { return try record(job, files) }
+        }
+        try BackendError.wrapping { try SmallFile.write([], to: intention) }
+        let request = SlurmRequest(launch, defaults: configuration.defaults)
+        try record(try await controller.submit(request, script: files.script, lock: lock), files)
+    }
+
+    private func record(_ job: Int, _ files: LauncherFiles) throws(BackendError) {
+        try BackendError.wrapping { try SmallFile.write("\(job)\n".utf8, to: files.job) }
+    }
+
+    /// A job that an earlier server submitted, whose answer was not written down.
+    private func find(_ launch: Launch, lock: String) async throws(BackendError) -> Int? {
+        // An sbatch that is still under way has the lock.
+        let waited = try await Command(["flock", "--wait", "90", lock, "true"], seconds: 100).run()
+        guard waited.status == 0 else { throw BackendError("an earlier sbatch does not end", isPassing: true) }
+        if let job = try await view.jobs(since: .now).last(where: { $0.name == launch.name }) { return job.id }
+        return try await controller.recorded(launch.name).last?.id
+    }
+
+    func script(for launch: Launch) -> LaunchScript {
+        let rank = [configuration.rankProgram, launch.folder.path]
+        let command =
+            switch configuration.launcher {
+            case .srun: ["srun", "--mpi=pmix", "--ntasks=\(launch.ranks)", "--kill-on-bad-exit=1"] + rank
+            case .mpirun: [configuration.mpirun, "-n", "\(launch.ranks)", "--bind-to", "none"] + rank
+            }
+        return LaunchScript(
+            launch: launch, leader: "echo $SLURM_JOB_ID $SLURM_JOB_NODELIST", moduleSetup: configuration.moduleSetup, command: command)
+    }
+
+    // MARK: Watching
+
+    package func observe(_ launch: Launch) async throws(BackendError) -> LaunchStatus {
+        let files = LauncherFiles(launch.folder)
+        switch try files.progress() {
+        case .exited(0, let at): return .ended(LaunchEnd(.exited(0), at: at))
+        case .exited(let status, let at):
+            // Slurm knows more than srun: a node that failed, memory, time, pre-emption.
+            let job = try? await job(of: launch)
+            if let job, job.state.isFinal { return try await verdict(job, exited: status, at: at) }
+            return Date().timeIntervalSince(at) < Self.secondsToJudge ? .running : .ended(LaunchEnd(.exited(status), at: at))
+        case .withdrawn: return .ended(LaunchEnd(.vanished))
+        case .claimed:
+            let job: SlurmJob?
+            do { job = try await self.job(of: launch) } catch {
+                // It has begun and has not ended. That Slurm does not answer now changes nothing for it.
+                guard error.isPassing else { throw error }
+                return .running
+            }
+            return try await end(of: launch, job) ?? .running
+        case .unclaimed:
+            guard try files.readJob() != nil else { return .absent }
+            do {
+                let job = try await job(of: launch)
+                if let ended = try await end(of: launch, job) { return ended }
+                guard let job else { return .waiting("Slurm does not know the job yet") }
+                return .waiting(
+                    job.state == .pending ? job.waitingSentence : "Slurm job \(job.id) starts on \(job.nodes.joined(separator: ", "))")
+            } catch {
+                guard error.isPassing else { throw error }
+                return .waiting("Slurm does not answer: \(error)")
+            }
+        }
+    }
+
+    /// As Slurm last told it, from its accounts where the controller has forgotten it.
+    private func job(of launch: Launch) async throws(BackendError) -> SlurmJob? {
+        guard let id = try LauncherFiles(launch.folder).readJob().flatMap({ Int($0) }) else { return nil }
+        if let job = try await view.jobs().last(where: { $0.id == id }) { return job }
+        return try await controller.recorded(launch.name).last { $0.id == id }
+    }
+
+    /// - Returns: `nil` while it goes on, or while what it wrote last may not show here yet.
+    private func end(of launch: Launch, _ job: SlurmJob?) async throws(BackendError) -> LaunchStatus? {
+        guard let job, let end = job.end else { return nil }
+        if !end.cause.isOfTheEngine, let at = end.at, Date().timeIntervalSince(at) < Self.secondsToShow { return nil }
+        if case .exited(let status, let at) = try LauncherFiles(launch.folder).progress() {
+            return try await verdict(job, exited: status, at: at)
+        }
+        return .ended(try await naming(end))
+    }
+
+    /// What the launcher's status and Slurm's word for the job come to.
+    private func verdict(_ job: SlurmJob, exited status: Int, at: Date) async throws(BackendError) -> LaunchStatus {
+        guard let end = job.end, end.cause.isOfTheEngine else { return .ended(LaunchEnd(.exited(status), at: at)) }
+        return .ended(try await naming(end))
+    }
+
+    /// Slurm names all nodes of a job of which one failed.
+    private func naming(_ end: LaunchEnd) async throws(BackendError) -> LaunchEnd {
+        guard end.cause == .nodeFailure else { return end }
+        let down = try await view.nodes(since: .now - .seconds(2)).filter { $0.state == .down }.map(\.name)
+        var end = end
+        let own = end.nodes.filter(down.contains)
+        if !own.isEmpty { end.nodes = own }
+        return end
+    }
+
+    // MARK: Ending
+
+    package func withdraw(_ launch: Launch) throws(BackendError) -> Bool { try LauncherFiles(launch.folder).withdraw() }
+
+    @discardableResult
+    package func cancel(_ launch: Launch, force: Bool) async throws(BackendError) -> Bool {
+        let files = LauncherFiles(launch.folder)
+        // srun has ended, and Slurm ends with the job whatever else its ranks had started.
+        if case .exited = try files.progress() { return false }
+        guard try files.readJob() != nil, let job = try await job(of: launch), !job.state.isFinal else { return false }
+        if job.state != .completing { try await controller.cancel(job.id) }
+        return true
+    }
+
+    package func collect(_ launch: Launch, isOver: Bool) {}
+
+    package func explain(_ launch: Launch, _ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) async -> FailureReport {
+        let files = LauncherFiles(launch.folder)
+        let printed = ((try? SmallFile.read(files.folder + "/slurm.out")) ?? nil).map {
+            String(decoding: $0.suffix(16 << 10), as: UTF8.self)
+        }
+        let text = [(try? files.readOutput()) ?? "", printed ?? ""].filter { !$0.isEmpty }.joined(separator: "\n")
+        return SlurmOutput(text).explain(end, plan: plan, graph: graph)
+    }
+}

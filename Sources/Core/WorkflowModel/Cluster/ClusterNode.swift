@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A node as the engine that starts ranks on it tells it.
+package struct ClusterNode: Sendable, Codable, Hashable {
+    package enum State: String, Sendable, Codable, CaseIterable {
+        /// It takes ranks.
+        case up
+        /// What runs goes on; nothing new starts.
+        case drained
+        /// Kept for others, or for later.
+        case reserved
+        /// It does not answer, or has failed.
+        case down
+    }
+
+    package var name: String
+    package var state: State
+    /// Why it is not up, in the engine's or the operator's words.
+    package var reason: String?
+    package var cores: Int
+    /// MiB.
+    package var memory: Int
+    /// Ranks that it takes at a time.
+    package var slots: Int
+    /// As `uname -m` tells it; nil where the engine does not say.
+    package var architecture: String?
+    package var labels: Set<String>
+
+    package init(
+        name: String, state: State = .up, reason: String? = nil, cores: Int, memory: Int, slots: Int, architecture: String? = nil,
+        labels: Set<String> = []
+    ) {
+        self.name = name
+        self.state = state
+        self.reason = reason
+        self.cores = cores
+        self.memory = memory
+        self.slots = slots
+        self.architecture = architecture
+        self.labels = labels
+    }
+
+    /// Nodes of one class do not differ in what they offer a run.
+    package var nodeClass: NodeClass { NodeClass(cores: cores, memory: memory, architecture: architecture, labels: labels) }
+}
+
+/// What tells nodes apart as far as a run is concerned.
+package struct NodeClass: Sendable, Codable, Hashable {
+    package var cores: Int
+    /// MiB.
+    package var memory: Int
+    package var architecture: String?
+    package var labels: Set<String>
+
+    package init(cores: Int, memory: Int, architecture: String?, labels: Set<String>) {
+        self.cores = cores
+        self.memory = memory
+        self.architecture = architecture
+        self.labels = labels
+    }
+}
+
+/// Consecutive ranks of a run on one node.
+package struct NodeShare: Sendable, Codable, Hashable {
+    package var node: String
+    package var ranks: Int
+
+    package init(node: String, ranks: Int) {
+        self.node = node
+        self.ranks = ranks
+    }
+}
