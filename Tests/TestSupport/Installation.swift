@@ -9,10 +9,15 @@ package final class Installation: Sendable {
     package let folder: String
     package let port: Int
     private let arguments: [String]
+    private let serverEnvironment: [String: String]
 
-    /// - Parameter arguments: further ones for `weft up`.
-    package static func start(_ arguments: [String] = [], prepare: (String) async throws -> Void = { _ in }) async throws -> Installation {
-        let installation = Installation(arguments: arguments)
+    /// - Parameters:
+    ///   - arguments: further ones for `weft up`.
+    ///   - environment: further variables of the server.
+    package static func start(
+        _ arguments: [String] = [], environment: [String: String] = [:], prepare: (String) async throws -> Void = { _ in }
+    ) async throws -> Installation {
+        let installation = Installation(arguments: arguments, serverEnvironment: environment)
         try FileManager.default.createDirectory(atPath: installation.folder, withIntermediateDirectories: true)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: installation.folder)
         try await prepare(installation.folder)
@@ -20,11 +25,12 @@ package final class Installation: Sendable {
         return installation
     }
 
-    private init(arguments: [String]) {
+    private init(arguments: [String], serverEnvironment: [String: String]) {
         // Short, since a Unix socket's path is.
         folder = "/tmp/weft-\(UUID().uuidString.prefix(8).lowercased())"
         port = Self.freePort()
         self.arguments = arguments
+        self.serverEnvironment = serverEnvironment
     }
 
     /// Below the range from which the system gives ports to whoever asks for any.
@@ -56,7 +62,8 @@ package final class Installation: Sendable {
 
     /// Starts what is not running.
     package func up() async throws {
-        let result = try await weft(["up", "--data", folder, "--port", "\(port)"] + arguments, seconds: 180)
+        let result = try await weft(
+            ["up", "--data", folder, "--port", "\(port)"] + arguments, environment: serverEnvironment, seconds: 180)
         guard result.status == 0 else { throw TimeoutError(description: "weft up failed: \(result)") }
     }
 

@@ -8,12 +8,13 @@ struct HostStaging {
     private static let seconds = 600
 
     var folder: RunFolder
+    var rankProgram: String
     var hosts: [String]
     var ssh: [String]
 
     func deliver() async throws(BackendError) {
         for host in hosts {
-            let result = try await rsync(["-a", "--mkpath", "--exclude=/launcher", "\(folder.path)/", "\(host):\(folder.path)/"])
+            let result = try await rsync(["-aR", "--exclude=\(folder.launcher)", rankProgram, folder.path, "\(host):/"])
             guard result.status == 0 else { throw BackendError("the run's folder cannot be copied to \(host): \(result.complaint)") }
         }
     }

@@ -173,7 +173,9 @@ package struct SSHHosts: Backend {
     }
 
     private func staging(_ launch: Launch) -> HostStaging {
-        HostStaging(folder: launch.folder, hosts: Set(launch.nodes?.map(\.node) ?? []).sorted(), ssh: Self.ssh(configuration))
+        HostStaging(
+            folder: launch.folder, rankProgram: configuration.rankProgram, hosts: Set(launch.nodes?.map(\.node) ?? []).sorted(),
+            ssh: Self.ssh(configuration))
     }
 }
 

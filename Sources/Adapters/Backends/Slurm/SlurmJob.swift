@@ -134,8 +134,10 @@ extension SlurmJob {
         do { document = try WireJSON.decode(Document.self, from: Array(json)) } catch {
             throw BackendError("Slurm's list of jobs cannot be understood: \(error)")
         }
-        if document.jobs.isEmpty, let complaint = document.errors?.first.flatMap({ $0.error ?? $0.description }) {
-            throw BackendError("Slurm: \(complaint)", isPassing: true)
+        let complaint = document.errors?.lazy.compactMap { $0.error ?? $0.description }.first
+        // Accounting calls it an error that it knows no such job.
+        if document.jobs.isEmpty, let complaint, !complaint.hasPrefix("Nothing found") {
+            throw BackendError("Slurm does not answer: \(complaint)", isPassing: true)
         }
         return document.jobs.compactMap(SlurmJob.init)
     }
@@ -197,7 +199,8 @@ extension SlurmJob {
         switch state {
         case .pending, .running, .suspended, .completing, .configuring: return nil
         case .completed: cause = .vanished
-        case .failed: cause = exitStatus.map { .exited($0) } ?? .vanished
+        // Accounting may say that a job failed with status 0.
+        case .failed: cause = exitStatus.flatMap { $0 == 0 ? nil : .exited($0) } ?? .vanished
         case .cancelled: cause = .cancelledOutside
         case .timeout, .deadline: cause = .timeLimit
         case .nodeFail, .bootFail: cause = .nodeFailure

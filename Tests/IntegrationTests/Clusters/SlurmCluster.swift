@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestSupport
+import Testing
+import WorkflowModel
+
+extension Trait where Self == ClusterTrait {
+    /// A real Slurm, with accounting, on five virtual hosts.
+    static var slurm: Self { ClusterTrait(start: SlurmCluster.start) }
+}
+
+enum SlurmCluster {
+    static func start() async throws -> ClusterUnderTest {
+        let cluster = try await TestCluster.up("slurm", environment: ["REST": "1"])
+        return ClusterUnderTest(cluster: cluster, weft: try await weft(on: cluster))
+    }
+
+    static func weft(on cluster: TestCluster, _ settings: [String: String] = [:]) async throws -> Installation {
+        let python = ProcessInfo.processInfo.environment["WEFT_TEST_PYTHON"] ?? "/usr/bin/python3"
+        let variables = ["WEFT_CLUSTER": "slurm", "WEFT_PYTHON_INTERPRETER": python].merging(cluster.variables) { $1 }
+        let weft = try await Installation.start(environment: variables.merging(settings) { $1 })
+        try await weft.register("counts")
+        return weft
+    }
+
+    static func counts(_ numbers: Int, every seconds: Double) -> [String] {
+        ["test/counts", "-d", #"{"Count": [{"input": {"to": \#(numbers), "seconds": \#(seconds)}}]}"#, "-n", "6"]
+    }
+
+    /// What `counts.py` gives: each number once, with its host.
+    static func hosts(of run: String, numbers: Int, in weft: Installation) async throws -> Set<String> {
+        let results = try await weft.json([RunResult].self, ["run", "results", run, "--limit", "0"])
+        let pairs = results.compactMap(\.value.arrayValue)
+        #expect(
+            pairs.map { $0[0] }.compactMap { if case .integer(let number) = $0 { number } else { nil } }.sorted()
+                == Array(0..<Int64(numbers)))
+        return Set(pairs.compactMap { $0[1].stringValue })
+    }
+
+    /// Jobs that Slurm has had for the run.
+    static func jobs(of run: String, on cluster: TestCluster) async throws -> [String] {
+        try await cluster.run(["squeue", "--noheader", "--states=all", "--format=%i %j"]).split(separator: "\n").filter {
+            $0.contains("weft-\(run)-")
+        }.map { String($0.split(separator: " ")[0]) }
+    }
+
+    static func waitingReason(_ run: String, in weft: Installation, holds text: String) async throws {
+        try await wait(for: "\(run) to wait because of '\(text)'", seconds: 30) {
+            let now = try await weft.show(run)
+            #expect(!now.state.isFinal, "\(now.failure?.message ?? "")")
+            return now.pending?.reason.contains(text) == true || now.state.isFinal
+        }
+    }
+}
