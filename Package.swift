@@ -175,7 +175,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry", "WorkflowModel", coreMetrics, logging]),
         tests("PythonHostTests", ["PythonHost", "StreamEngine", "WorkflowModel"]),
         tests("RankRuntimeTests", ["RankRuntime", "PythonHost", "Provenance", "StreamEngine", "WorkflowModel"]),
-        tests("BackendsTests", ["Backends", "WorkflowModel"], exclude: ["Samples"]),
+        tests("BackendsTests", ["Backends", "HTTPClient", "TestSupport", "WorkflowModel"], exclude: ["Samples"]),
         tests("StorageTests", ["Storage", "Postgres", "Provenance", "WorkflowModel", "TestSupport"]),
         tests("ExecutionServiceTests", ["ExecutionService", "WorkflowModel"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),

@@ -3,8 +3,9 @@
 import Foundation
 import Glibc
 
-/// A real cluster on virtual hosts of this machine, from a script in `Tests/Clusters`.
+/// A real cluster on this machine, from a script below `Tests`.
 package struct TestCluster: Sendable {
+    /// As `Clusters/slurm.sh`.
     package let script: String
     /// What the script says that its users need to know.
     package private(set) var variables: [String: String] = [:]
@@ -16,9 +17,11 @@ package struct TestCluster: Sendable {
     package static func up(_ script: String, _ arguments: [String] = [], environment: [String: String] = [:]) async throws -> TestCluster {
         var cluster = TestCluster(script: script, environment: environment)
         let output = try await cluster(["up"] + arguments, seconds: 300)
-        for line in output.split(separator: "\n") where line.hasPrefix("export ") {
-            let parts = line.dropFirst(7).split(separator: "=", maxSplits: 1)
-            if parts.count == 2 { cluster.variables[String(parts[0])] = parts[1].trimmingCharacters(in: ["'", "\""]) }
+        for line in output.split(separator: "\n") {
+            let parts = line.trimmingPrefix("export ").split(separator: "=", maxSplits: 1)
+            if parts.count == 2, parts[0].allSatisfy({ $0.isUppercase || $0 == "_" }) {
+                cluster.variables[String(parts[0])] = parts[1].trimmingCharacters(in: ["'", "\""])
+            }
         }
         return cluster
     }
@@ -31,9 +34,9 @@ package struct TestCluster: Sendable {
     /// Runs the script.
     @discardableResult
     package func callAsFunction(_ arguments: [String], seconds: Int = 120) async throws -> String {
-        let path = Program.root.appending(path: "Tests/Clusters/\(script).sh").path()
+        let path = Program.root.appending(path: "Tests/\(script)").path()
         let result = try await Program.run(path, arguments, environment: environment, seconds: seconds)
-        guard result.status == 0 else { throw TimeoutError(description: "\(script).sh \(arguments.joined(separator: " ")): \(result)") }
+        guard result.status == 0 else { throw TimeoutError(description: "\(script) \(arguments.joined(separator: " ")): \(result)") }
         return result.output
     }
 

@@ -85,8 +85,8 @@ package enum LaunchStatus: Sendable, Equatable {
     case ended(LaunchEnd)
 }
 
-package struct LaunchEnd: Sendable, Equatable {
-    package enum Cause: Sendable, Equatable {
+package struct LaunchEnd: Sendable, Equatable, Codable {
+    package enum Cause: Sendable, Equatable, Codable {
         /// The launcher ended with this status (128 + n: by signal n).
         case exited(Int)
         /// The launcher is gone without an exit status: killed, or its host restarted.

@@ -13,15 +13,32 @@ package final class HTTPClient: Sendable {
         package var maximumRequests: Int
         /// PEM bundle of the authorities to trust instead of the system's.
         package var caFile: String?
+        /// PEM text of the authorities to trust instead of the system's.
+        package var authorities: String?
+        /// What the client proves itself with.
+        package var identity: ClientIdentity?
 
         package init(
             userAgent: String = "weft", maximumConnections: Int = 32,
-            maximumRequests: Int = 256, caFile: String? = nil
+            maximumRequests: Int = 256, caFile: String? = nil, authorities: String? = nil, identity: ClientIdentity? = nil
         ) {
             self.userAgent = userAgent
             self.maximumConnections = maximumConnections
             self.maximumRequests = maximumRequests
             self.caFile = caFile
+            self.authorities = authorities
+            self.identity = identity
+        }
+    }
+
+    /// A certificate and its key, as PEM texts.
+    package struct ClientIdentity: Sendable, Equatable {
+        package var certificate: String
+        package var key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
         }
     }
 

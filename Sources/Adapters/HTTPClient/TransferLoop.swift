@@ -132,35 +132,39 @@ final class TransferLoop: Sendable {
         let seconds = max(1, (milliseconds + 999) / 1000)
         // The transfer outlives the handle: it stays in `active` until the handle is freed.
         let context = Unmanaged.passUnretained(transfer).toOpaque()
-        return request.method.withCString { method in
-            request.url.withCString { url in
-                configuration.caFile.withOptionalCString { caFile in
-                    request.body.withUnsafeBytes { body in
-                        lines.map { UnsafePointer($0) }.withUnsafeBufferPointer { headers in
-                            var options = weft_transfer_options()
-                            options.method = method
-                            options.url = url
-                            options.headers = headers.baseAddress
-                            options.header_count = headers.count
-                            options.body = body.baseAddress
-                            options.body_length = body.count
-                            options.connect_timeout_ms = min(milliseconds, max(1, request.connectTimeout.milliseconds))
-                            options.timeout_ms = transfer.isStream ? 0 : milliseconds
-                            options.idle_timeout_s = transfer.isStream ? seconds : 0
-                            options.ca_file = caFile
-                            options.no_proxy = URLParts(request.url)?.isLoopback == true ? 1 : 0
-                            options.context = context
-                            options.on_header = { context, line, length in
-                                Transfer.from(context)?.received(headerLine: UnsafeRawBufferPointer(start: line, count: length))
-                            }
-                            options.on_body = { context, bytes, length in
-                                let bytes = UnsafeRawBufferPointer(start: bytes, count: length)
-                                return Int32(Transfer.from(context)?.received(body: bytes) ?? WEFT_BODY_REFUSED)
-                            }
-                            return weft_transfer_new(&options)
-                        }
-                    }
+        var texts: [UnsafeMutablePointer<CChar>?] = []
+        defer { for text in texts { free(text) } }
+        func copied(_ text: String?) -> UnsafePointer<CChar>? {
+            guard let text else { return nil }
+            texts.append(strdup(text))
+            return texts.last.flatMap { UnsafePointer($0) }
+        }
+        return request.body.withUnsafeBytes { body in
+            lines.map { UnsafePointer($0) }.withUnsafeBufferPointer { headers in
+                var options = weft_transfer_options()
+                options.method = copied(request.method)
+                options.url = copied(request.url)
+                options.headers = headers.baseAddress
+                options.header_count = headers.count
+                options.body = body.baseAddress
+                options.body_length = body.count
+                options.connect_timeout_ms = min(milliseconds, max(1, request.connectTimeout.milliseconds))
+                options.timeout_ms = transfer.isStream ? 0 : milliseconds
+                options.idle_timeout_s = transfer.isStream ? seconds : 0
+                options.ca_file = copied(configuration.caFile)
+                options.authorities = copied(configuration.authorities)
+                options.certificate = copied(configuration.identity?.certificate)
+                options.key = copied(configuration.identity?.key)
+                options.no_proxy = URLParts(request.url)?.isLoopback == true ? 1 : 0
+                options.context = context
+                options.on_header = { context, line, length in
+                    Transfer.from(context)?.received(headerLine: UnsafeRawBufferPointer(start: line, count: length))
                 }
+                options.on_body = { context, bytes, length in
+                    let bytes = UnsafeRawBufferPointer(start: bytes, count: length)
+                    return Int32(Transfer.from(context)?.received(body: bytes) ?? WEFT_BODY_REFUSED)
+                }
+                return weft_transfer_new(&options)
             }
         }
     }
@@ -174,10 +178,4 @@ extension Transfer {
 
 extension Duration {
     fileprivate var milliseconds: Int { Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000) }
-}
-
-extension Optional<String> {
-    fileprivate func withOptionalCString<R>(_ body: (UnsafePointer<CChar>?) -> R) -> R {
-        if let self { self.withCString(body) } else { body(nil) }
-    }
 }

@@ -76,6 +76,15 @@ weft_transfer *weft_transfer_new(const weft_transfer_options *o) {
     SET(LOW_SPEED_TIME, o->idle_timeout_s);
     SET(LOW_SPEED_LIMIT, o->idle_timeout_s ? 1L : 0L);
     if (o->ca_file) SET(CAINFO, o->ca_file);
+#define SET_TEXT(option, text) \
+    if (text) { \
+        struct curl_blob blob = { (void *)(text), strlen(text), CURL_BLOB_COPY }; \
+        SET(option, &blob); \
+    }
+    SET_TEXT(CAINFO_BLOB, o->authorities)
+    SET_TEXT(SSLCERT_BLOB, o->certificate)
+    SET_TEXT(SSLKEY_BLOB, o->key)
+#undef SET_TEXT
     if (o->no_proxy) SET(NOPROXY, "*");
     if (o->body_length || !strcmp(o->method, "POST") || !strcmp(o->method, "PUT") || !strcmp(o->method, "PATCH")) {
         SET(POSTFIELDSIZE_LARGE, (curl_off_t)o->body_length);

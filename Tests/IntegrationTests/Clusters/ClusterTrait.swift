@@ -10,6 +10,8 @@ struct ClusterUnderTest: Sendable {
 
     var cluster: TestCluster
     var weft: Installation
+    /// Ends what was started beside them.
+    var stop: @Sendable () async -> Void = {}
 
     static func required() throws -> (cluster: TestCluster, weft: Installation) {
         let current = try #require(current, "the suite has no cluster")
@@ -31,6 +33,7 @@ struct ClusterTrait: SuiteTrait, TestScoping {
             outcome = .failure(error)
         }
         await under.weft.down()
+        await under.stop()
         _ = try? await under.cluster(["down"])
         try outcome.get()
     }

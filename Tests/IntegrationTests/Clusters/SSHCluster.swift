@@ -12,7 +12,7 @@ enum SSHCluster {
     static let hosts = ["s1", "s2", "s3"]
 
     static func start() async throws -> ClusterUnderTest {
-        let cluster = try await TestCluster.up("ssh", ["3"])
+        let cluster = try await TestCluster.up("Clusters/ssh.sh", ["3"])
         return ClusterUnderTest(cluster: cluster, weft: try await weft(on: cluster))
     }
 

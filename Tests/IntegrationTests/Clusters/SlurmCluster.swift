@@ -12,7 +12,7 @@ extension Trait where Self == ClusterTrait {
 
 enum SlurmCluster {
     static func start() async throws -> ClusterUnderTest {
-        let cluster = try await TestCluster.up("slurm", environment: ["REST": "1"])
+        let cluster = try await TestCluster.up("Clusters/slurm.sh", environment: ["REST": "1"])
         return ClusterUnderTest(cluster: cluster, weft: try await weft(on: cluster))
     }
 

@@ -11,8 +11,12 @@ struct LaunchScript {
     var launch: Launch
     /// Lines before the first command, for the engine.
     var directives: [String] = []
+    /// Lines that make sure that the ranks can be started, before the script claims the folder.
+    var preparation: String?
     /// A command whose output is what the script tells of itself, once it may start the ranks.
     var leader: String
+    /// What the script does where it was started before.
+    var whenClaimed = "exit 0"
     /// What defines the command `module`, where the run loads environment modules.
     var moduleSetup: String?
     var environment: [(name: String, value: String)] = []
@@ -25,7 +29,8 @@ struct LaunchScript {
         var lines = ["#!/bin/sh"] + directives
         lines.append("# Starts attempt \(launch.attempt) of \(launch.run). Written by weftd.")
         lines.append("cd \(Self.quoted(launch.folder.launcher)) || exit 71")
-        lines.append("mkdir claimed 2>/dev/null || exit 0")
+        if let preparation { lines.append(preparation) }
+        lines.append("mkdir claimed 2>/dev/null || \(whenClaimed)")
         lines.append("{ \(leader); } > leader.tmp && mv leader.tmp leader")
         lines += (Self.environment(of: launch) + environment).map { "export \($0.name)=\(Self.quoted($0.value))" }
         lines += moduleLines

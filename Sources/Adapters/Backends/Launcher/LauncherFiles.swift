@@ -77,6 +77,17 @@ struct LauncherFiles {
         return access(withdrawal, F_OK) == 0
     }
 
+    /// How it ended, where only the engine knew, and forgets.
+    private var end: String { folder + "/end.json" }
+
+    func readEnd() throws(BackendError) -> LaunchEnd? {
+        try BackendError.wrapping { try SmallFile.read(end).flatMap { try? WireJSON.decode(LaunchEnd.self, from: $0) } }
+    }
+
+    func write(_ end: LaunchEnd) throws(BackendError) {
+        try BackendError.wrapping { try SmallFile.write(try WireJSON.encode(end), to: self.end) }
+    }
+
     /// The last 64 KiB of what the launcher printed.
     func readOutput() throws(FileError) -> String {
         String(decoding: (try SmallFile.read(output) ?? []).suffix(64 << 10), as: UTF8.self)

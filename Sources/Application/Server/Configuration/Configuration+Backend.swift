@@ -21,6 +21,14 @@ extension Configuration {
                 .init(
                     rankProgram: try sharedRankProgram(), launcher: slurm.launcher, mpirun: local.mpirun, maximumJobs: slurm.maximumJobs,
                     defaults: slurm.defaults, moduleSetup: runs.moduleSetup, rest: slurm.interface == .rest ? slurm.rest : nil))
+        case .kubernetes:
+            Kubernetes(
+                .init(
+                    access: try Kubeconfig.access(
+                        path: kubernetes.kubeconfig, namespace: kubernetes.namespace, environment: ProcessInfo.processInfo.environment),
+                    pods: kubernetes.pods ?? KubernetesSettings(image: "", claim: ""), dataFolder: dataFolder,
+                    rankProgram: try sharedRankProgram(), mpirun: "mpirun", maximumJobs: kubernetes.maximumJobs,
+                    moduleSetup: runs.moduleSetup))
         }
     }
 

@@ -40,7 +40,7 @@ package struct Configuration: Sendable {
 
     /// What starts the ranks.
     package enum Engine: String, Sendable, CaseIterable {
-        case local, ssh, slurm
+        case local, ssh, slurm, kubernetes
     }
 
     package struct SSH: Sendable, Equatable {
@@ -72,6 +72,14 @@ package struct Configuration: Sendable {
         package var connections = 1024
     }
 
+    package struct KubernetesKeys: Sendable, Equatable {
+        /// `nil`: weftd runs in a pod.
+        package var kubeconfig: String?
+        package var namespace: String?
+        package var maximumJobs = 500
+        package var pods: KubernetesSettings?
+    }
+
     package var listen = Listen()
     /// Without a slash at the end.
     package var publicURL: String?
@@ -84,6 +92,7 @@ package struct Configuration: Sendable {
     package var engine = Engine.local
     package var ssh = SSH()
     package var slurm = SlurmSettings()
+    package var kubernetes = KubernetesKeys()
     package var issuers: [IssuerConfiguration] = []
     package var log = Log()
     package var limits = Limits()
@@ -131,6 +140,7 @@ package struct Configuration: Sendable {
         set(&engine, reader.choice("cluster"))
         readSSH(&reader)
         readSlurm(&reader)
+        readKubernetes(&reader)
         set(&issuers, reader.structure("issuers"))
         for fault in issuers.flatMap(\.faults) { reader.refuse(fault) }
         if issuers.isEmpty && reader.faults.isEmpty {
@@ -163,6 +173,16 @@ package struct Configuration: Sendable {
         set(&slurm.rest.tokenFile, reader.path("slurm.token_file"))
         for fault in slurm.defaults.faults(ranks: .max) {
             reader.refuse("The key slurm.defaults: \(fault.pointer.replacing("/needs/", with: "")) \(fault.detail).")
+        }
+    }
+
+    private mutating func readKubernetes(_ reader: inout ConfigurationReader) {
+        kubernetes.kubeconfig = reader.path("kubernetes.kubeconfig")
+        kubernetes.namespace = reader.text("kubernetes.namespace")
+        if let maximum = reader.integer("kubernetes.maximum_jobs", in: 1...100_000) { kubernetes.maximumJobs = maximum }
+        kubernetes.pods = reader.structure("kubernetes.pods")
+        if engine == .kubernetes, kubernetes.pods == nil, reader.faults.isEmpty {
+            reader.refuse("The key kubernetes.pods is needed where cluster is kubernetes: at least its image and claim.")
         }
     }
 

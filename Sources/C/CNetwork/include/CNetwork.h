@@ -25,6 +25,10 @@ typedef struct {
     long idle_timeout_s;
     /// PEM bundle used instead of the system's; may be null.
     const char *ca_file;
+    /// PEM texts; may be null: authorities to trust instead of the system's, and what the client proves itself with.
+    const char *authorities;
+    const char *certificate;
+    const char *key;
     /// Ignore the proxies that the environment names.
     int no_proxy;
     void *context;
