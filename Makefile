@@ -9,10 +9,10 @@ SWIFT_SOURCES := Package.swift Sources Tests
 STATIC := --static-swift-stdlib --scratch-path .build-static
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release install test demo bench bench-engine lint fmt clean
+.PHONY: help setup build release install test test-kubernetes demo bench bench-engine lint fmt clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Debian packages, a Python environment in .venv
 	scripts/setup.sh
@@ -22,6 +22,12 @@ demo: ## Set up, build, and run the seismology example on 4 ranks
 
 test: ## Set up, build, and run all tests
 	scripts/test.sh
+
+test-kubernetes: ## Build an API server of Kubernetes, once, and test the backend against it
+	scripts/setup.sh
+	Tests/Kubernetes/build-api-server.sh
+	swift build --build-tests
+	WEFT_TEST_KUBERNETES=1 swift test --skip-build --filter Integration.KubernetesTests
 
 bench: bench-engine ## Measure Weft against its peer (docs/benchmarks.md); BENCH="--short" looks at results only
 

@@ -209,12 +209,12 @@ class MPIJob(threading.Thread):
         self.sync()
         waits = self.manifest["spec"].get("launcherCreationPolicy", "AtStartup") == "WaitForWorkersReady"
         if scenario == "hold":
-            self.hold(scenario)
+            scenario = self.hold(scenario) or "succeeded"
         if not waits:
             self.make_launcher()
         if scenario in ("unschedulable", "image-pull"):
             getattr(self, scenario.replace("-", "_"))()
-            self.hold(scenario)
+            scenario = self.hold(scenario) or "succeeded"
         self.interrupt(self.step)
         for pod in self.workers:
             self.start_pod(pod)
