@@ -100,6 +100,14 @@ package struct LaunchEnd: Sendable, Equatable, Codable {
         /// The engine took it and gave it up before anything ran.
         case refused
 
+        /// Whether it is what the launcher came to by itself.
+        package var isOfTheLauncher: Bool {
+            switch self {
+            case .exited, .vanished: true
+            case .nodeFailure, .preempted, .timeLimit, .outOfMemory, .cancelledOutside, .refused: false
+            }
+        }
+
         /// Whether what the ranks say of their own end is a consequence of it.
         package var isOfTheEngine: Bool {
             switch self {

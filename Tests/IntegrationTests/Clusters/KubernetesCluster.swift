@@ -24,7 +24,9 @@ enum KubernetesCluster {
         ]
         let weft = try await Installation.start(environment: settings)
         try await weft.register("counts")
-        return ClusterUnderTest(cluster: cluster, weft: weft, stop: stopOperator)
+        return ClusterUnderTest(
+            cluster: cluster, weft: weft, begin: { try release($0, attempt: $1, as: "succeeded") }, held: { try await $0() },
+            stop: stopOperator)
     }
 
     /// It holds every MPIJob until the test says what becomes of it.

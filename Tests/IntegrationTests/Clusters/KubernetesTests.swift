@@ -9,6 +9,8 @@ extension Integration {
     /// `make test-kubernetes` runs these: the API server has to be built first.
     @Suite(.serialized, .enabled(if: KubernetesCluster.isWanted, "make test-kubernetes runs them"), .kubernetes)
     struct KubernetesTests {
+        @Test(arguments: Contract.allCases) func keepsTheContract(_ behaviour: Contract) async throws { try await behaviour.check() }
+
         private func restart(_ weft: Installation) async throws {
             for process in weft.serverProcesses() { kill(process, SIGKILL) }
             try await wait(for: "the server to be gone") { weft.serverProcesses().isEmpty }

@@ -13,7 +13,8 @@ enum SSHCluster {
 
     static func start() async throws -> ClusterUnderTest {
         let cluster = try await TestCluster.up("Clusters/ssh.sh", ["3"])
-        return ClusterUnderTest(cluster: cluster, weft: try await weft(on: cluster))
+        let weft = try await weft(on: cluster)
+        return ClusterUnderTest(cluster: cluster, weft: weft, held: ClusterUnderTest.filling(weft))
     }
 
     static func weft(on cluster: TestCluster, _ settings: [String: String] = [:]) async throws -> Installation {

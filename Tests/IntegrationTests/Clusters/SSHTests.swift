@@ -9,6 +9,8 @@ extension Integration {
     /// Three virtual hosts with an ssh server each.
     @Suite(.serialized, .enabled(if: TestCluster.isPossible, "virtual hosts take root"), .sshHosts)
     struct SSHTests {
+        @Test(arguments: Contract.allCases) func keepsTheContract(_ behaviour: Contract) async throws { try await behaviour.check() }
+
         @Test func aRunSpreadsOverTheHosts() async throws {
             let (_, weft) = try ClusterUnderTest.required()
             let run = try await weft.submit(SlurmCluster.counts(60, every: 0.01) + ["--nodes", "3"])

@@ -13,7 +13,9 @@ extension Trait where Self == ClusterTrait {
 enum SlurmCluster {
     static func start() async throws -> ClusterUnderTest {
         let cluster = try await TestCluster.up("Clusters/slurm.sh", environment: ["REST": "1"])
-        return ClusterUnderTest(cluster: cluster, weft: try await weft(on: cluster))
+        return ClusterUnderTest(cluster: cluster, weft: try await weft(on: cluster)) { body in
+            try await drained(cluster, "held") { try await body() }
+        }
     }
 
     static func weft(on cluster: TestCluster, _ settings: [String: String] = [:]) async throws -> Installation {
@@ -51,5 +53,14 @@ enum SlurmCluster {
             #expect(!now.state.isFinal, "\(now.failure?.message ?? "")")
             return now.pending?.reason.contains(text) == true || now.state.isFinal
         }
+    }
+
+    /// Drains every node for a while.
+    static func drained<T>(_ cluster: TestCluster, _ reason: String, _ body: () async throws -> T) async throws -> T {
+        try await cluster.run(["scontrol", "update", "NodeName=ALL", "State=DRAIN", "Reason=\(reason)"])
+        let outcome: Result<T, any Error>
+        do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+        try await cluster.run(["scontrol", "update", "NodeName=ALL", "State=RESUME"])
+        return try outcome.get()
     }
 }

@@ -130,12 +130,24 @@ package struct Slurm: Backend {
                 if let ended = try await end(of: launch, job) { return ended }
                 guard let job else { return .waiting("Slurm does not know the job yet") }
                 return .waiting(
-                    job.state == .pending ? job.waitingSentence : "Slurm job \(job.id) starts on \(job.nodes.joined(separator: ", "))")
+                    job.state == .pending ? try await why(job) : "Slurm job \(job.id) starts on \(job.nodes.joined(separator: ", "))")
             } catch {
                 guard error.isPassing else { throw error }
                 return .waiting("Slurm does not answer: \(error)")
             }
         }
+    }
+
+    /// With the nodes that are away, where that may be why: Slurm's own lists leave them out.
+    private func why(_ job: SlurmJob) async throws(BackendError) -> String {
+        guard job.reason.hasPrefix("ReqNodeNotAvail") || job.reason == "Resources" || job.reason == "NodeDown" else {
+            return job.waitingSentence
+        }
+        let away = try await view.nodes().filter { $0.state != .up }.map { node in
+            "\(node.name) is \(node.state.rawValue)" + (node.reason.map { " (\($0))" } ?? "")
+        }
+        guard !away.isEmpty else { return job.waitingSentence }
+        return job.waitingSentence + "; " + away.prefix(4).joined(separator: ", ") + (away.count > 4 ? " and \(away.count - 4) more" : "")
     }
 
     /// As Slurm last told it, from its accounts where the controller has forgotten it.
@@ -148,7 +160,7 @@ package struct Slurm: Backend {
     /// - Returns: `nil` while it goes on, or while what it wrote last may not show here yet.
     private func end(of launch: Launch, _ job: SlurmJob?) async throws(BackendError) -> LaunchStatus? {
         guard let job, let end = job.end else { return nil }
-        if !end.cause.isOfTheEngine, let at = end.at, Date().timeIntervalSince(at) < Self.secondsToShow { return nil }
+        if end.cause.isOfTheLauncher, let at = end.at, Date().timeIntervalSince(at) < Self.secondsToShow { return nil }
         if case .exited(let status, let at) = try LauncherFiles(launch.folder).progress() {
             return try await verdict(job, exited: status, at: at)
         }
