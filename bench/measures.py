@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Measure:
     #: One pair of runs: the value, and samples for the results' file.
     pair: Callable[[Session, int], tuple[float, dict]]
     once: bool = False
+    #: What is up while it is measured.
+    around: AbstractContextManager = nullcontext()
 
     def met(self, value):
         if self.goal is None:

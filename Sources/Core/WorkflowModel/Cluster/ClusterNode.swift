@@ -70,3 +70,29 @@ package struct NodeShare: Sendable, Codable, Hashable {
         self.ranks = ranks
     }
 }
+
+/// A node, and what Weft has placed on it.
+package struct NodeStatus: Sendable, Codable, Hashable {
+    package var node: ClusterNode
+    /// Ranks of Weft's runs, where Weft chose the node.
+    package var ranks: Int
+
+    package init(node: ClusterNode, ranks: Int) {
+        self.node = node
+        self.ranks = ranks
+    }
+
+    package init(from decoder: any Decoder) throws {
+        node = try ClusterNode(from: decoder)
+        ranks = try decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .ranks)
+    }
+
+    /// One object: the node's fields and the number of ranks.
+    package func encode(to encoder: any Encoder) throws {
+        try node.encode(to: encoder)
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(ranks, forKey: .ranks)
+    }
+
+    private enum CodingKeys: String, CodingKey { case ranks }
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+struct NodeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "node", abstract: "The nodes of the cluster.", subcommands: [NodeList.self])
+}
