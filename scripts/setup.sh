@@ -16,6 +16,8 @@ PACKAGES=(
     graphviz openmpi-bin postgresql python3 python3-venv tzdata
     # to test: promtool; a corpus for the example text_statistics
     fortunes prometheus
+    # to test: confined PEs, and environment modules
+    bubblewrap lmod
     # to test: clusters of virtual hosts, with Slurm and its accounting, or with ssh
     iproute2 mariadb-server munge openssh-client openssh-server rsync slurm-client slurm-wlm-basic-plugins slurm-wlm-jwt-plugin
     slurm-wlm-mysql-plugin slurmctld slurmd slurmdbd slurmrestd

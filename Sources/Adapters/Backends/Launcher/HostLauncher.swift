@@ -23,7 +23,12 @@ enum HostLauncher {
         switch try files.progress() {
         case .unclaimed: return .absent
         case .withdrawn: return .ended(LaunchEnd(.vanished))
-        case .exited(let status, let at): return .ended(LaunchEnd(.exited(status), at: at))
+        case .exited(let status, let at):
+            if status != 0, files.ranOutOfMemory {
+                let words = "the limit is \(launch.ranks) × \(launch.resources.memoryPerRank) MiB"
+                return .ended(LaunchEnd(.outOfMemory, at: at, nodes: [ProcessTable.hostName], detail: words))
+            }
+            return .ended(LaunchEnd(.exited(status), at: at))
         case .claimed(let leader, let seconds):
             guard let identity = leader.flatMap({ ProcessTable.Identity(stat: $0) }) else {
                 return seconds > secondsToBegin ? .ended(LaunchEnd(.vanished)) : .absent

@@ -22,6 +22,8 @@ struct LaunchScript {
     var environment: [(name: String, value: String)] = []
     /// The command that starts the ranks, run in the folder `work`.
     var command: [String]
+    /// Lines after the ranks have ended, in the folder `work`.
+    var conclusion: String?
     /// Removed at the end.
     var temporaryFolder: String?
 
@@ -37,6 +39,7 @@ struct LaunchScript {
         lines.append("cd ../work || exit 71")
         lines.append("\(command.map(Self.quoted).joined(separator: " ")) > ../launcher/output 2>&1 < /dev/null")
         lines.append("status=$?")
+        if let conclusion { lines.append(conclusion) }
         lines.append("printf '%03d' $status 1<> ../launcher/exit")
         if let temporaryFolder { lines.append("rm -rf \(Self.quoted(temporaryFolder))") }
         lines.append("exit $status")

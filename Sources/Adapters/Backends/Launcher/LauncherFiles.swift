@@ -28,6 +28,8 @@ struct LauncherFiles {
     var leader: String { folder + "/leader" }
     var exitStatus: String { folder + "/exit" }
     var output: String { folder + "/output" }
+    /// `oom_kill N`, as the attempt's control group counted.
+    private var outOfMemory: String { folder + "/oom" }
     /// What the engine calls the launch.
     var job: String { folder + "/job" }
 
@@ -86,6 +88,12 @@ struct LauncherFiles {
 
     func write(_ end: LaunchEnd) throws(BackendError) {
         try BackendError.wrapping { try SmallFile.write(try WireJSON.encode(end), to: self.end) }
+    }
+
+    /// Whether the kernel ended a process of the attempt for want of memory.
+    var ranOutOfMemory: Bool {
+        let counts = ((try? SmallFile.read(outOfMemory)) ?? nil).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return counts.split(separator: "\n").contains { $0.split(separator: " ").last.flatMap { Int($0) } ?? 0 > 0 }
     }
 
     /// The last 64 KiB of what the launcher printed.

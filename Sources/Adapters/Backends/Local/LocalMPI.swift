@@ -12,13 +12,18 @@ package struct LocalMPI: Backend {
     package var memory: Int
     /// What defines the command `module`.
     package var moduleSetup: String?
+    package var confinement: Confinement?
 
-    package init(mpirun: String, rankProgram: String, slots: Int = .max, memory: Int = .max, moduleSetup: String? = nil) {
+    package init(
+        mpirun: String, rankProgram: String, slots: Int = .max, memory: Int = .max, moduleSetup: String? = nil,
+        confinement: Confinement? = nil
+    ) {
         self.mpirun = mpirun
         self.rankProgram = rankProgram
         self.slots = slots
         self.memory = memory
         self.moduleSetup = moduleSetup
+        self.confinement = confinement
     }
 
     package var capabilities: BackendCapabilities {
@@ -36,8 +41,9 @@ package struct LocalMPI: Backend {
     package func submit(_ launch: Launch) throws(BackendError) {
         try HostLauncher.start(
             LaunchScript(
-                launch: launch, leader: HostLauncher.leader, moduleSetup: moduleSetup, command: command(for: launch),
-                temporaryFolder: Self.sessionFolder(launch)))
+                launch: launch, preparation: confinement?.preparation(for: launch), leader: HostLauncher.leader, moduleSetup: moduleSetup,
+                command: confinement?.wrap(command(for: launch), for: launch, rankProgram: rankProgram) ?? command(for: launch),
+                conclusion: confinement?.conclusion(for: launch), temporaryFolder: Self.sessionFolder(launch)))
     }
 
     package func observe(_ launch: Launch) throws(BackendError) -> LaunchStatus { try HostLauncher.observe(launch) }

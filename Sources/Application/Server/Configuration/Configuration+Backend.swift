@@ -10,7 +10,7 @@ extension Configuration {
         case .local:
             LocalMPI(
                 mpirun: local.mpirun, rankProgram: local.rankProgram, slots: local.slots, memory: local.memoryMB,
-                moduleSetup: runs.moduleSetup)
+                moduleSetup: runs.moduleSetup, confinement: local.isConfined ? confinement : nil)
         case .ssh:
             SSHHosts(
                 .init(
@@ -30,6 +30,15 @@ extension Configuration {
                     rankProgram: try sharedRankProgram(), mpirun: "mpirun", maximumJobs: kubernetes.maximumJobs,
                     moduleSetup: runs.moduleSetup))
         }
+    }
+
+    private var confinement: Confinement {
+        // What a host does not have needs not be hidden, and cannot be.
+        let hidden = local.hidden.filter { FileManager.default.fileExists(atPath: $0) }
+        return Confinement(
+            bubblewrap: Host.inPath("bwrap"), dataFolder: dataFolder, hidden: hidden, readable: local.readable, writable: local.writable,
+            hasNetwork: local.network, maximumProcesses: local.maximumProcesses, maximumFile: local.maximumFileMB,
+            controlGroup: local.controlGroup)
     }
 
     /// Nodes have no Weft of their own: the rank program is put beside the runs, where they find it.

@@ -30,6 +30,14 @@ package struct Configuration: Sendable {
         package var memoryMB = Host.memoryMB
         package var rankProgram = Host.besideThisProgram("weft-rank")
         package var mpirun = Host.inPath("mpirun")
+        package var isConfined = false
+        package var network = false
+        package var hidden = ["/root", "/home", "/run", "/etc/weft"]
+        package var readable: [String] = []
+        package var writable: [String] = []
+        package var maximumProcesses = 4096
+        package var maximumFileMB = 1 << 20
+        package var controlGroup: String?
     }
 
     package struct Runs: Sendable, Equatable {
@@ -136,15 +144,33 @@ package struct Configuration: Sendable {
         set(&local.memoryMB, reader.integer("local.memory_mb", in: 64...1 << 30))
         set(&local.rankProgram, reader.path("local.rank_program"))
         set(&local.mpirun, reader.path("local.mpirun"))
+        readConfinement(&reader)
         runs.moduleSetup = reader.path("runs.module_setup")
         set(&engine, reader.choice("cluster"))
         readSSH(&reader)
         readSlurm(&reader)
         readKubernetes(&reader)
         set(&issuers, reader.structure("issuers"))
+        if local.isConfined, engine == .local, !Host.isProgram(Host.inPath("bwrap")) {
+            reader.refuse("The key local.confined is true, and there is no bwrap in PATH: install bubblewrap.")
+        }
         for fault in issuers.flatMap(\.faults) { reader.refuse(fault) }
         if issuers.isEmpty && reader.faults.isEmpty {
             reader.refuse("The key issuers is needed: without an issuer no token could be accepted.")
+        }
+    }
+
+    private mutating func readConfinement(_ reader: inout ConfigurationReader) {
+        if let confined = reader.choice("local.confined", as: YesOrNo.self) { local.isConfined = confined == .yes }
+        if let network = reader.choice("local.network", as: YesOrNo.self) { local.network = network == .yes }
+        if let folders = reader.structure("local.hidden", as: [String].self) { local.hidden = folders }
+        if let folders = reader.structure("local.readable", as: [String].self) { local.readable = folders }
+        if let folders = reader.structure("local.writable", as: [String].self) { local.writable = folders }
+        if let maximum = reader.integer("local.maximum_processes", in: 16...1 << 22) { local.maximumProcesses = maximum }
+        if let maximum = reader.integer("local.maximum_file_mb", in: 1...1 << 30) { local.maximumFileMB = maximum }
+        local.controlGroup = reader.path("local.control_group")
+        for path in local.hidden + local.readable + local.writable where !path.hasPrefix("/") {
+            reader.refuse("The keys local.hidden, local.readable and local.writable hold '\(path)': write absolute paths.")
         }
     }
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FoundationEssentials
+import WorkflowModel
+
+/// What keeps the code of PEs on this host to its own: a view of the file system, no network, and limits. All ranks of an attempt share
+/// one sandbox, made by bubblewrap around `mpirun`.
+package struct Confinement: Sendable, Equatable {
+    package var bubblewrap: String
+    /// The server's: of it an attempt sees its own run and the environments.
+    package var dataFolder: String
+    /// Folders that are empty for PEs.
+    package var hidden: [String]
+    /// Folders that PEs may read although they are hidden, or below `/tmp`.
+    package var readable: [String]
+    package var writable: [String]
+    package var hasNetwork: Bool
+    /// Of an attempt.
+    package var maximumProcesses: Int
+    /// MiB of a file.
+    package var maximumFile: Int
+    /// A control group in which the server may make others: of version 2, or the memory controller's of version 1. Without it, memory
+    /// is limited for each process by itself.
+    package var controlGroup: String?
+
+    package init(
+        bubblewrap: String, dataFolder: String, hidden: [String], readable: [String] = [], writable: [String] = [],
+        hasNetwork: Bool = false, maximumProcesses: Int = 4096, maximumFile: Int = 1 << 20, controlGroup: String? = nil
+    ) {
+        self.bubblewrap = bubblewrap
+        self.dataFolder = dataFolder
+        self.hidden = hidden
+        self.readable = readable
+        self.writable = writable
+        self.hasNetwork = hasNetwork
+        self.maximumProcesses = maximumProcesses
+        self.maximumFile = maximumFile
+        self.controlGroup = controlGroup
+    }
+
+    /// The command inside of the sandbox, with its limits.
+    func wrap(_ command: [String], for launch: Launch, rankProgram: String) -> [String] {
+        var words = [
+            bubblewrap, "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
+            "--tmpfs", "/dev/shm", "--tmpfs", "/tmp",
+        ]
+        if !hasNetwork { words.append("--unshare-net") }
+        for folder in [dataFolder] + hidden { words += ["--tmpfs", folder] }
+        // Of a run, what earlier attempts kept at checkpoints is read by later ones.
+        let run = launch.folder.path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        for folder in ["\(dataFolder)/environments", rankProgram, run] + readable { words += ["--ro-bind-try", folder, folder] }
+        for folder in [launch.folder.path] + writable { words += ["--bind", folder, folder] }
+        words += ["--chdir", launch.folder.work, "--"]
+        return limited(for: launch) + words + command
+    }
+
+    /// Sets the limits, and becomes the command.
+    private func limited(for launch: Launch) -> [String] {
+        var lines = ["ulimit -c 0; ulimit -f \(maximumFile * 2048); ulimit -u \(maximumProcesses)"]
+        if let group = group(of: launch) {
+            lines.append("echo $$ > \(LaunchScript.quoted(group))/cgroup.procs || exit 73")
+        } else {
+            lines.append("ulimit -d \(launch.resources.memoryPerRank << 10)")
+        }
+        return ["sh", "-c", lines.joined(separator: "; ") + "; exec \"$@\"", "sh"]
+    }
+
+    private func group(of launch: Launch) -> String? { controlGroup.map { "\($0)/\(launch.name)" } }
+
+    /// Before the ranks: makes the attempt's control group. A host without memory accounting for groups is told by the error.
+    func preparation(for launch: Launch) -> String? {
+        guard let group = group(of: launch).map(LaunchScript.quoted) else { return nil }
+        let bytes = launch.ranks * launch.resources.memoryPerRank << 20
+        return """
+            mkdir -p \(group) || exit 73
+            if [ -e \(group)/memory.max ]; then
+                echo \(bytes) > \(group)/memory.max && echo \(maximumProcesses) > \(group)/pids.max
+                echo 0 > \(group)/memory.swap.max 2>/dev/null
+            else
+                echo \(bytes) > \(group)/memory.limit_in_bytes
+            fi
+            """
+    }
+
+    /// After the ranks: keeps whether memory ran out, and removes the group.
+    func conclusion(for launch: Launch) -> String? {
+        guard let group = group(of: launch).map(LaunchScript.quoted) else { return nil }
+        return """
+            cat \(group)/memory.events \(group)/memory.oom_control 2>/dev/null | grep '^oom_kill ' > ../launcher/oom
+            rmdir \(group)
+            """
+    }
+}
