@@ -35,7 +35,7 @@ def main():
         folder = Path(folder)
         folder.chmod(0o711)  # The database's account passes through.
         known = measures(weft, folder)
-        options = sessions.parse_options(__doc__, known, pairs=9)
+        options = sessions.parse_options(__doc__, known)
         if options.list:
             return sessions.show_list(known)
         environment.prepare()

@@ -14,9 +14,9 @@ import machine
 import programs
 
 
-def parse_options(description, measures, pairs=5):
+def parse_options(description, measures):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=pairs, metavar="N", help=f"pairs of runs of each measure (default {pairs})")
+    parser.add_argument("--pairs", type=int, default=5, metavar="N", help="pairs of runs of each measure (default 5)")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=[m.name for m in measures], help="only these measures")
     parser.add_argument("--short", action="store_true", help="one pair with small sizes; judges results, never speed")
     parser.add_argument("--list", action="store_true", help="list the measures with their goals")

@@ -10,10 +10,10 @@ import os
 import re
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import environment
@@ -30,24 +30,16 @@ TIME_LIMIT = 60
 OWN_VARIABLES = ("WEFT_", "PG", "BEARER_TOKEN", "XDG_CONFIG_HOME", "SLURM")
 
 
-@dataclass
-class Start:
-    """How one run came to its first datum. Seconds from the call of `weft run submit`, `mpirun` or `sbatch`."""
-
-    first_datum: float
-    #: To the end of `weft run submit`.
-    submitted: float | None = None
-    #: To the beginning of the script that starts the ranks.
-    script: float | None = None
-
-    def sample(self):
-        seconds = dict(first_datum_seconds=self.first_datum, submitted_seconds=self.submitted, script_seconds=self.script)
-        return {name: round(value, 4) for name, value in seconds.items() if value is not None}
-
-
 class Site:
     """This machine, as the backend `local` uses it. Is up as long as its context: server, database, and a run of each kind before
-    any that counts."""
+    any that counts.
+
+    How a run came to its first datum is told in seconds from the call of `weft run submit`, `mpirun` or `sbatch`: to the end of
+    `weft run submit`, to that of `sbatch` (`job`), to the beginning of the script that starts the ranks, to the first datum.
+    """
+
+    #: Of each side in a pair.
+    STARTS = 3
 
     def __init__(self, weft, folder):
         self.weft = weft
@@ -72,8 +64,8 @@ class Site:
             stack.callback(self.call, [self.weft.program, "down", "--data", data], self.server, check=False)
             self.call([self.weft.program, "up", "--data", data], {**self.server, **self.settings()})
             self.command("graph", "register", GRAPH, "--name", NAME)
-            self.with_weft()
-            self.bare()
+            self.with_weft(0)
+            self.bare(0)
             self.stack = stack.pop_all()
         return self
 
@@ -81,14 +73,19 @@ class Site:
         self.stack.close()
 
     def pair(self, session, index):
-        """The ratio of one start with Weft to one without."""
-        weft, bare = session.in_turn(index, self.with_weft, self.bare)
-        return weft.first_datum / bare.first_datum, {"weft": weft.sample(), "bare": bare.sample()}
+        """The ratio of the mean time of some starts with Weft to that of as many without."""
+        count = 1 if session.short else self.STARTS
+        starts = []
+        for number in range(count):
+            phase = number / count
+            starts.append(session.in_turn(index + number, lambda: self.with_weft(phase), lambda: self.bare(phase)))
+        weft, bare = zip(*starts)
+        return mean(weft)["first_datum"] / mean(bare)["first_datum"], {"weft": mean(weft), "bare": mean(bare)}
 
     # ---- with Weft
 
-    def with_weft(self):
-        self.settle()
+    def with_weft(self, phase):
+        self.settle(phase)
         file = self.new_file()
         clock, began = time.time(), time.monotonic()
         run = self.command(
@@ -99,7 +96,9 @@ class Site:
         check(f"the run {run}", self.command("run", "logs", run))
         #: Folder of the last run that Weft has started: what the bare side starts again.
         self.origin = next((self.folder / "data").glob(f"server/runs/{run}/*"))
-        return Start(first, submitted, (self.origin / "launcher" / "claimed").stat().st_mtime - clock)
+        launcher = self.origin / "launcher"
+        since = {"script": launcher / "claimed", "job": launcher / "job"}
+        return {"first_datum": first, "submitted": submitted, **{name: file.stat().st_mtime - clock for name, file in since.items() if file.exists()}}
 
     def items(self, file):
         return [{"input": {"file": str(file), "count": ITEMS}}]
@@ -109,10 +108,10 @@ class Site:
 
     # ---- without
 
-    def bare(self):
-        self.settle()
+    def bare(self, phase):
         file, folder = self.new_file(), self.folder / f"bare-{self.count}"
         self.copy(folder, file)
+        self.settle(phase)
         start = self.launch(folder, file)
         check(f"the bare launch in {folder.name}", "".join(log.read_text() for log in sorted((folder / "ranks").glob("*.log"))))
         return start
@@ -157,12 +156,12 @@ class Site:
                 if process.poll() is None:
                     process.terminate()
                     process.wait()
-        return Start(first - began)
+        return {"first_datum": first - began}
 
     # ----
 
-    def settle(self):
-        """Returns when nothing of an earlier run is under way."""
+    def settle(self, phase):
+        """Returns when nothing of an earlier run is under way, and it is the moment to begin: that part of a second."""
 
     def new_file(self):
         self.count += 1
@@ -190,6 +189,9 @@ class SlurmSite(Site):
         "WEFT_CLUSTER_STATE": "/run/weft-cluster-bench", "WEFT_CLUSTER_BRIDGE": "weftbr5", "WEFT_CLUSTER_SUBNET": "10.85.0",
         "WEFT_CLUSTER_PREFIX": "b", "WEFT_CLUSTER_PORT": "7817", "WEFT_CLUSTER_NODES": "2",
     }
+    #: Slurm's controller starts batch jobs once a second. The starts begin at as many moments of it, the same on both sides: one that
+    #: comes a little later then waits a little less, or a second more, as often as it really does.
+    STARTS = 8
     COMMANDS = ("ip", "slurmctld", "slurmd", "slurmdbd", "sbatch", "munged", "mariadbd")
 
     @classmethod
@@ -207,7 +209,6 @@ class SlurmSite(Site):
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             stack.callback(self.call, [self.SCRIPT, "down"], {**self.variables, **self.PLACE}, check=False)
-            stack.callback(shutil.copytree, "/run/weft-cluster-bench/log", "/tmp/slurmlog", dirs_exist_ok=True)
             told = self.call([self.SCRIPT, "up"], {**self.variables, **self.PLACE})
             self.variables["SLURM_CONF"] = re.search(r"^export SLURM_CONF=(.*)$", told, re.MULTILINE)[1]
             super().__enter__()
@@ -216,9 +217,9 @@ class SlurmSite(Site):
             self.stack = stack.pop_all()
         return self
 
-    def settle(self):
-        wait_until(lambda: not self.call(["squeue", "--noheader"], self.variables).strip(), lambda: "Slurm does not come to rest.", every=0.2)
-        time.sleep(2)
+    def settle(self, phase):
+        wait_until(lambda: not self.call(["squeue", "--noheader"], self.variables).strip(), lambda: "Slurm does not come to rest.", every=0.1)
+        time.sleep((phase - time.time()) % 1)
 
     def launch(self, folder, file):
         words, variables = self.script(folder)
@@ -239,7 +240,7 @@ class SlurmSite(Site):
         told = lambda: "".join(f"\n{part.name}: {part.read_text()}" for part in launcher.glob("*out*"))  # noqa: E731
         first = self.await_time(file, lambda: f"{shlex.join(words)} in a job gave no first datum{told()}") - began
         wait_until((launcher / "exit").exists, lambda: f"{shlex.join(words)} in a job does not end{told()}", every=0.1)
-        return Start(first, submitted, (launcher / "begun").stat().st_mtime - clock)
+        return {"first_datum": first, "script": (launcher / "begun").stat().st_mtime - clock, "job": submitted}
 
 
 def find_server(weft):
@@ -252,6 +253,10 @@ def find_server(weft):
             return folder / "weftd"
     sys.exit(f"bench: there is no program 'weftd' in {folders[-1]}. Build it with 'make bench-launch', "
              "or name the folder of a build in WEFT_PROGRAMS.")
+
+
+def mean(starts):
+    return {name: round(statistics.mean(start[name] for start in starts), 4) for name in starts[0]}
 
 
 def check(what, printed):

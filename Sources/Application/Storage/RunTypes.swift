@@ -69,13 +69,18 @@ package struct AttemptChange: Sendable, Equatable {
     package var failure: FailureReport?
     package var folder: String?
     package var nodes: [NodeShare]?
+    package var modules: [String]?
     /// Another attempt is queued in the same transaction; it processes what this one did.
     package var isTriedAgain: Bool
 
-    package init(failure: FailureReport? = nil, folder: String? = nil, nodes: [NodeShare]? = nil, isTriedAgain: Bool = false) {
+    package init(
+        failure: FailureReport? = nil, folder: String? = nil, nodes: [NodeShare]? = nil, modules: [String]? = nil,
+        isTriedAgain: Bool = false
+    ) {
         self.failure = failure
         self.folder = folder
         self.nodes = nodes
+        self.modules = modules
         self.isTriedAgain = isTriedAgain
     }
 }

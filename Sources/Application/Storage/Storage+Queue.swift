@@ -113,12 +113,12 @@ extension Connection {
             UPDATE attempt SET state = $2,
                 started_at = CASE WHEN $2 = 'starting' THEN $3 ELSE started_at END,
                 ended_at = CASE WHEN $4 THEN $3 ELSE ended_at END,
-                failure = coalesce($5, failure), folder = coalesce($6, folder), nodes = coalesce($7, nodes)
+                failure = coalesce($5, failure), folder = coalesce($6, folder), nodes = coalesce($7, nodes), modules = coalesce($8, modules)
             WHERE run = $1 AND number = (SELECT attempt FROM run WHERE id = $1)
             """,
             [
                 .int(id), .text(state.rawValue), .timestamp(time), .bool(state.isFinal), try .optionalJSON(change.failure),
-                .text(change.folder), try .optionalJSON(change.nodes),
+                .text(change.folder), try .optionalJSON(change.nodes), try .optionalJSON(change.modules),
             ])
         try notify(run)
     }

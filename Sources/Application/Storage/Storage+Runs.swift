@@ -161,7 +161,7 @@ extension Connection {
     fileprivate func attempts(ofRuns runs: [Int64]) throws -> [Int64: [Attempt]] {
         let rows = try query(
             """
-            SELECT run, number, state, queued_at, started_at, ended_at, failure, folder, replayed_items, run_items, nodes FROM attempt
+            SELECT run, number, state, queued_at, started_at, ended_at, failure, folder, replayed_items, run_items, nodes, modules FROM attempt
             WHERE run = ANY ($1) ORDER BY run, number
             """, [.ints(runs)])
         return try Dictionary(
@@ -171,7 +171,8 @@ extension Connection {
                     number: try row.value("number"), state: try row.name("state"), queuedAt: try row.value("queued_at"),
                     startedAt: try row.optional("started_at"), endedAt: try row.optional("ended_at"),
                     failure: try row.optionalJSON("failure"), folder: try row.optional("folder"),
-                    resumed: items.flatMap { items in all.map { Resumption(items: items, of: $0) } }, nodes: try row.optionalJSON("nodes"))
+                    resumed: items.flatMap { items in all.map { Resumption(items: items, of: $0) } }, nodes: try row.optionalJSON("nodes"),
+                    modules: try row.optionalJSON("modules"))
                 return (try row.value("run"), [attempt])
             }, uniquingKeysWith: +)
     }

@@ -49,6 +49,7 @@ enum RunRendering {
         fields.add("resources", "\(Format.count(run.resources.ranks, "rank")), \(run.resources.memoryPerRank) MiB each")
         fields.add("needs", run.resources.needs.summary)
         fields.add("submitted", Format.time(run.submittedAt))
+        fields.add("modules loaded", run.attempts.last?.modules?.joined(separator: " "))
         fields.add("inputs", run.inputs.map(inputs))
         fields.add("layout", run.plan.map { "\($0.layout.rawValue), \(Format.count($0.stages.count, "stage"))" })
         var text = fields.render()

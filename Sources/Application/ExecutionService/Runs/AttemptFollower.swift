@@ -182,10 +182,17 @@ struct AttemptFollower {
         return try await self.end(.failed, report, at: end.at, isTriedAgain: true)
     }
 
+    private var loadedModules: [String]? {
+        guard launch.resources.needs.modules?.isEmpty == false, let text = (try? SmallFile.read(launch.folder.modules)) ?? nil else {
+            return nil
+        }
+        return String(decoding: text, as: UTF8.self).split(separator: "\n").filter { !$0.hasSuffix(":") }.map(String.init)
+    }
+
     private func end(_ state: RunState, _ failure: FailureReport?, at: Date? = nil, isTriedAgain: Bool = false) async throws -> Progress {
         _ = try await storage.transition(
             launch.run, from: [.starting, .running, .cancelling].filter { $0.mayBecome(state) }, to: state, at: at ?? Date(),
-            AttemptChange(failure: failure, isTriedAgain: isTriedAgain))
+            AttemptChange(failure: failure, modules: loadedModules, isTriedAgain: isTriedAgain))
         logger.info(
             "attempt ended",
             metadata: [

@@ -91,10 +91,12 @@ package struct Attempt: Sendable, Codable, Hashable {
     package var resumed: Resumption?
     /// Where its ranks run, in their order, as far as it is known.
     package var nodes: [NodeShare]?
+    /// Environment modules that were loaded for it, with their versions.
+    package var modules: [String]?
 
     package init(
         number: Int, state: RunState, queuedAt: Date, startedAt: Date? = nil, endedAt: Date? = nil, failure: FailureReport? = nil,
-        folder: String? = nil, resumed: Resumption? = nil, nodes: [NodeShare]? = nil
+        folder: String? = nil, resumed: Resumption? = nil, nodes: [NodeShare]? = nil, modules: [String]? = nil
     ) {
         self.number = number
         self.state = state
@@ -105,10 +107,11 @@ package struct Attempt: Sendable, Codable, Hashable {
         self.folder = folder
         self.resumed = resumed
         self.nodes = nodes
+        self.modules = modules
     }
 
     private enum CodingKeys: String, CodingKey {
-        case number, state, failure, folder, resumed, nodes
+        case number, state, failure, folder, resumed, nodes, modules
         case queuedAt = "queued_at"
         case startedAt = "started_at"
         case endedAt = "ended_at"

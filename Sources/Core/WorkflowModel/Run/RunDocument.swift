@@ -113,4 +113,6 @@ package struct RunFolder: Sendable, Hashable {
     package var checkpoints: String { path + "/checkpoints" }
     /// The backend's own files: script, process id, exit status, output.
     package var launcher: String { path + "/launcher" }
+    /// The environment modules that were loaded, one a line.
+    package var modules: String { launcher + "/modules" }
 }
