@@ -103,9 +103,11 @@ import WorkflowModel
             resources: ResourceRequest(ranks: 7, memoryPerRank: 300, needs: needs), avoided: avoided)
     }
 
-    @Test func asksForWhatTheRunNeeds() {
+    @Test func asksForWhatTheRunNeeds() throws {
         let needs = RunNeeds(timeLimit: 61, nodes: 3, labels: ["big"], account: "lab", constraint: "ib")
-        let request = SlurmRequest(Self.launch(needs, avoided: ["n2"]), defaults: RunNeeds(partition: "batch", account: "other"))
+        let request = try SlurmRequest(
+            Self.launch(needs, avoided: ["n2", "gone"]), nodes: SlurmNode.list(try Samples.read("sinfo.json")),
+            defaults: RunNeeds(partition: "batch", account: "other"))
         #expect(
             request.options == [
                 "--job-name=weft-\(Self.launch(needs).run)-2", "--comment=Weft \(Self.launch(needs).run), attempt 2", "--ntasks=7",

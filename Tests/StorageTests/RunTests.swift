@@ -145,12 +145,14 @@ import WorkflowModel
         let failure = FailureReport(cause: .exception, message: "PE Count1 raised", at: noon + 2, rank: 1, traceback: "Traceback \u{0}…")
         #expect(try await storage.transition(run, from: [.starting, .running], to: .failed, at: noon + 2, AttemptChange(failure: failure)))
         let failed = try #require(try await storage.run(run, visibleTo: nil))
+        var stored = failure
+        stored.traceback = "Traceback \u{FFFD}…"
         #expect(failed.state == .failed)
         #expect(failed.pending == nil)
         #expect(
             failed.attempts == [
                 Attempt(
-                    number: 1, state: .failed, queuedAt: noon, startedAt: noon, endedAt: noon + 2, failure: failure, folder: "/runs/1")
+                    number: 1, state: .failed, queuedAt: noon, startedAt: noon, endedAt: noon + 2, failure: stored, folder: "/runs/1")
             ])
         #expect(try await storage.activeAttempts().isEmpty)
 
@@ -159,6 +161,28 @@ import WorkflowModel
         let retried = try #require(try await storage.run(run, visibleTo: nil))
         #expect(retried.attempts == failed.attempts + [Attempt(number: 2, state: .queued, queuedAt: noon + 3)])
         #expect(try await storage.document(run)?.attempt == 2)
+    }
+
+    @Test func anAttemptThatANodeEndedIsTriedAgainElsewhere() async throws {
+        let (storage, _) = try await freshStorage()
+        let run = try await storage.startedRun()
+        let lost = FailureReport(cause: .node, message: "n2 failed \u{0}", at: noon, node: "n2")
+        let nodes = [NodeShare(node: "n1", ranks: 1), NodeShare(node: "n2", ranks: 1)]
+        #expect(try await storage.transition(run, from: [.queued], to: .starting, at: noon, AttemptChange(nodes: nodes)))
+        #expect(try await storage.activeAttempts()[0].nodes == nodes)
+        let again = AttemptChange(failure: lost, modules: ["a/1"], isTriedAgain: true)
+        #expect(try await storage.transition(run, from: [.starting], to: .failed, at: noon, again))
+        let queued = try await storage.queuedRuns(limit: 10)
+        #expect(queued.map(\.attempt) == [2] && queued.map(\.avoided) == [["n2"]])
+        let attempts = try #require(try await storage.run(run, visibleTo: nil)).attempts
+        #expect(attempts.map(\.state) == [.failed, .queued] && attempts[0].modules == ["a/1"] && attempts[0].nodes == nodes)
+
+        // Who asked for its end meanwhile has it.
+        #expect(try await storage.transition(run, from: [.queued], to: .starting, at: noon))
+        #expect(try await storage.requestCancel(run, at: noon) == .cancelling)
+        #expect(try await storage.transition(run, from: [.starting, .cancelling], to: .failed, at: noon, again))
+        #expect(try await storage.queuedRuns(limit: 10).isEmpty)
+        #expect(try await storage.run(run, visibleTo: nil)?.state == .failed)
     }
 
     @Test func theLifeCycleIsEnforced() async throws {

@@ -71,6 +71,15 @@ package struct Launch: Sendable, Equatable {
     }
 
     package var ranks: Int { resources.ranks }
+
+    /// A client of NFS remembers that a file was not there until it sees the folder change, which other nodes' files do not show it for up
+    /// to a minute. A file of its own does.
+    func refreshSharedFolder() {
+        guard (0..<ranks).contains(where: { !FileManager.default.fileExists(atPath: folder.segment(rank: $0)) }) else { return }
+        let path = "\(folder.ranks)/.look"
+        if (try? SmallFile.write([], to: path)) != nil { try? FileManager.default.removeItem(atPath: path) }
+    }
+
     /// By which the engine and the process table know it.
     package var name: String { "weft-\(run)-\(attempt)" }
 }
@@ -111,8 +120,8 @@ package struct LaunchEnd: Sendable, Equatable, Codable {
         /// Whether what the ranks say of their own end is a consequence of it.
         package var isOfTheEngine: Bool {
             switch self {
-            case .exited, .vanished, .cancelledOutside, .refused: false
-            case .nodeFailure, .preempted, .timeLimit, .outOfMemory: true
+            case .exited, .vanished, .refused: false
+            case .nodeFailure, .preempted, .timeLimit, .outOfMemory, .cancelledOutside: true
             }
         }
     }
@@ -137,10 +146,13 @@ package struct BackendError: Error, CustomStringConvertible {
     package var description: String
     /// The engine did not answer, and perhaps does later; nothing is known of what it was asked for.
     package var isPassing: Bool
+    /// The node that is to blame.
+    package var node: String?
 
-    package init(_ description: String, isPassing: Bool = false) {
+    package init(_ description: String, isPassing: Bool = false, node: String? = nil) {
         self.description = description
         self.isPassing = isPassing
+        self.node = node
     }
 
     /// Gives what is wrong with a file as the backend's error.

@@ -7,8 +7,7 @@ package import WorkflowModel
 /// Nodes that failed under the earlier attempts of a run, which few runs have.
 private let avoidedNodes = """
     CASE WHEN run.attempt > 1 THEN (
-        SELECT json_agg(earlier.failure ->> 'node') FROM attempt AS earlier
-        WHERE earlier.run = run.id AND earlier.failure ->> 'cause' = 'node' AND earlier.failure ->> 'node' IS NOT NULL
+        SELECT json_agg(earlier.failed_node) FROM attempt AS earlier WHERE earlier.run = run.id AND earlier.failed_node IS NOT NULL
     ) END AS avoided
     """
 
@@ -81,7 +80,8 @@ extension Storage {
             let (id, current) = try connection.lock(run)
             guard from.contains(current) else { return false }
             try connection.move(run, id, to: state, at: time, change)
-            if change.isTriedAgain { try connection.queueAttemptLikeTheLast(of: run, at: time) }
+            // Whoever asked for its end meanwhile shall have it.
+            if change.isTriedAgain, current != .cancelling { try connection.queueAttemptLikeTheLast(of: run, at: time) }
             return true
         }
     }
@@ -113,12 +113,14 @@ extension Connection {
             UPDATE attempt SET state = $2,
                 started_at = CASE WHEN $2 = 'starting' THEN $3 ELSE started_at END,
                 ended_at = CASE WHEN $4 THEN $3 ELSE ended_at END,
-                failure = coalesce($5, failure), folder = coalesce($6, folder), nodes = coalesce($7, nodes), modules = coalesce($8, modules)
+                failure = coalesce($5, failure), folder = coalesce($6, folder), nodes = coalesce($7, nodes), modules = coalesce($8, modules),
+                failed_node = coalesce($9, failed_node)
             WHERE run = $1 AND number = (SELECT attempt FROM run WHERE id = $1)
             """,
             [
-                .int(id), .text(state.rawValue), .timestamp(time), .bool(state.isFinal), try .optionalJSON(change.failure),
+                .int(id), .text(state.rawValue), .timestamp(time), .bool(state.isFinal), try .optionalJSON(change.failure?.replacingNUL),
                 .text(change.folder), try .optionalJSON(change.nodes), try .optionalJSON(change.modules),
+                .text(change.failure.flatMap { $0.cause == .node ? $0.node?.replacingNUL : nil }),
             ])
         try notify(run)
     }

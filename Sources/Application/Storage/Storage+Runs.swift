@@ -204,7 +204,7 @@ extension Connection {
     }
 
     /// Queues another attempt of a run that is locked, with the same items, and the same state to begin with, as the latest one.
-    /// Of what the latest attempt gave, nothing counts: its items are processed again.
+    /// Of what the latest attempt gave, or skipped, nothing counts: its items are processed again.
     func queueAttemptLikeTheLast(of run: RunID, at time: Date) throws {
         try query(
             """
@@ -218,7 +218,10 @@ extension Connection {
                 UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE public_id = $1 RETURNING id, attempt
             )
             INSERT INTO attempt (run, number, state, queued_at, replayed, replayed_items, run_items, skipped, restored)
-            SELECT next.id, next.attempt, 'queued', $2, replayed, replayed_items, run_items, skipped, restored
+            SELECT next.id, next.attempt, 'queued', $2, replayed, replayed_items, run_items,
+                CASE WHEN replayed IS NULL THEN 0 ELSE greatest(0, skipped - (
+                    SELECT count(*) FROM invocation WHERE invocation.attempt = last.id AND outcome = 2)) END,
+                restored
             FROM next JOIN attempt AS last ON last.run = next.id AND last.number = next.attempt - 1
             """, [.uuid(run), .timestamp(time)])
         try notify(run)

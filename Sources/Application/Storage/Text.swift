@@ -15,3 +15,16 @@ extension String {
         return String(decoding: bytes, as: UTF8.self)
     }
 }
+
+extension FailureReport {
+    /// Its texts come from users' code, and PostgreSQL's JSON functions cannot read a NUL.
+    var replacingNUL: FailureReport {
+        var report = self
+        report.message = message.replacingNUL
+        report.node = node?.replacingNUL
+        report.element = element?.replacingNUL
+        report.datumSummary = datumSummary?.replacingNUL
+        report.traceback = traceback?.replacingNUL
+        return report
+    }
+}

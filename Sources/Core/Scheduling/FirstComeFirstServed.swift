@@ -33,8 +33,11 @@ package enum FirstComeFirstServed {
     package static func decide(queue: [WaitingRun], rooms: [NodeRoom]) -> [Decision] {
         var rooms = rooms
         let empty = rooms.map { NodeRoom($0.node.whenUp) }
+        // What a node that was never seen will have nobody knows.
+        let hasUnknown = rooms.contains { $0.node.isUnknown }
         var excesses: [ResourceRequest: Placement.Shortage?] = [:]
         func excess(_ request: ResourceRequest) -> Placement.Shortage? {
+            if hasUnknown { return nil }
             if let known = excesses[request] { return known }
             let found: Placement.Shortage? =
                 if case .lacking(let shortage) = Placement.find(for: request, on: empty) { shortage } else { nil }
@@ -82,7 +85,9 @@ package enum FirstComeFirstServed {
 
     /// - Throws: `Problem` when the run could not start even on the empty cluster.
     package static func checkFits(_ request: ResourceRequest, nodes: [ClusterNode]) throws(Problem) {
-        guard case .lacking(let shortage) = Placement.find(for: request, on: nodes.map { NodeRoom($0.whenUp) }) else { return }
+        guard !nodes.contains(where: \.isUnknown),
+            case .lacking(let shortage) = Placement.find(for: request, on: nodes.map { NodeRoom($0.whenUp) })
+        else { return }
         let error: Problem.FieldError =
             switch shortage {
             case .noSuchNode(let labels, _, _):
@@ -101,6 +106,8 @@ package enum FirstComeFirstServed {
 }
 
 extension ClusterNode {
+    fileprivate var isUnknown: Bool { state == .down && slots == 0 }
+
     /// A node that is down or drained will be back.
     fileprivate var whenUp: ClusterNode {
         var node = self

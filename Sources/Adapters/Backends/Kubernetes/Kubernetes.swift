@@ -85,7 +85,9 @@ package struct Kubernetes: Backend {
             command: [
                 configuration.mpirun, "-n", "\(launch.ranks)", "--bind-to", "none", "--mca", "btl", "self,vader,tcp", "--mca", "pml", "ob1",
                 "--mca", "oob_tcp_keepalive_time", "2", "--mca", "oob_tcp_keepalive_intvl", "1", "--mca", "oob_tcp_keepalive_probes", "2",
-            ] + exports + ["--wdir", launch.folder.work, configuration.rankProgram, launch.folder.path])
+            ] + (launch.resources.needs.nodes == nil ? [] : ["--map-by", "node"]) + exports + [
+                "--wdir", launch.folder.work, configuration.rankProgram, launch.folder.path,
+            ])
     }
 
     /// The operator starts the launcher with the workers: their ssh servers may not listen yet, nor their names resolve.
@@ -121,7 +123,12 @@ package struct Kubernetes: Backend {
             }
         }
         guard let view else {
-            guard isSubmitted else { return .absent }
+            guard isSubmitted else {
+                if case .claimed(nil, let seconds) = progress, seconds > LauncherFiles.secondsToBegin {
+                    return .ended(LaunchEnd(.vanished))
+                }
+                return .absent
+            }
             // The watch may be behind what was applied.
             if try await exists(launch) { return .waiting("MPIJob \(MPIJobManifest.name(of: launch)) was made") }
             return try told(LaunchEnd(.cancelledOutside, detail: "the MPIJob is gone"), files)
@@ -130,7 +137,10 @@ package struct Kubernetes: Backend {
         if case .exited(let status, let at) = progress {
             return try told(end.flatMap { $0.cause.isOfTheEngine ? $0 : nil } ?? LaunchEnd(.exited(status), at: at), files)
         }
-        if let end {
+        if var end {
+            if end.cause == .timeLimit, progress == .unclaimed {
+                (end.cause, end.detail) = (.refused, "its pods had not started when its deadline came")
+            }
             if !end.cause.isOfTheEngine, let at = end.at, Date().timeIntervalSince(at) < Self.secondsToShow { return .running }
             // Of a launcher that ended well without a status nothing is known.
             return try told(end.cause == .exited(0) ? LaunchEnd(.vanished, at: end.at) : end, files)
@@ -216,12 +226,12 @@ package struct Kubernetes: Backend {
         try? SmallFile.write(text.utf8, to: path)
     }
 
-    package func collect(_ launch: Launch, isOver: Bool) {}
+    package func collect(_ launch: Launch, isOver: Bool) { launch.refreshSharedFolder() }
 
     package func explain(_ launch: Launch, _ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) -> FailureReport {
         let files = LauncherFiles(launch.folder)
         let log = ((try? SmallFile.read(files.folder + "/pod.log")) ?? nil).map { String(decoding: $0, as: UTF8.self) }
         let text = [(try? files.readOutput()) ?? "", log ?? ""].filter { !$0.isEmpty }.joined(separator: "\n")
-        return MPIRunOutput(text).explain(end, plan: plan, graph: graph, node: end.nodes.first ?? "the cluster")
+        return MPIRunOutput(text).explain(end, plan: plan, graph: graph, node: end.nodes.count == 1 ? end.nodes[0] : nil)
     }
 }

@@ -9,6 +9,8 @@ actor KubernetesWatch<Object: KubernetesObject> {
     /// The server ends a watch after this time; one that is silent for longer is broken.
     private static var watchSeconds: Int { 60 }
     private static var retryInterval: Duration { .seconds(1) }
+    /// Between two watches: a server may end each at once.
+    private static var pause: Duration { .milliseconds(200) }
     private static var maximumLine: Int { 16 << 20 }
 
     private let api: KubernetesAPI
@@ -81,6 +83,7 @@ actor KubernetesWatch<Object: KubernetesObject> {
                 throw .failed(BackendError("the watch of \(path) broke off: \(error)", isPassing: true))
             }
             wholeAt = .now
+            try? await Task.sleep(for: Self.pause)
         }
     }
 

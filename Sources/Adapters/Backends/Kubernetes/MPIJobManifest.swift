@@ -26,7 +26,7 @@ struct MPIJobManifest {
         return min(launch.ranks, settings.ranksPerWorker ?? Self.defaultRanksPerWorker)
     }
 
-    var workers: Int { (launch.ranks + ranksPerWorker - 1) / ranksPerWorker }
+    var workers: Int { needs.nodes ?? (launch.ranks + ranksPerWorker - 1) / ranksPerWorker }
 
     var object: JSONValue {
         var policy: [String: JSONValue] = ["cleanPodPolicy": "Running", "backoffLimit": .integer(Self.launcherRetries)]

@@ -55,7 +55,8 @@ struct MPIJobView {
         for pod in pods {
             guard let waiting = pod.waiting, let words = Self.pullFailure(waiting, pod) else { continue }
             let isHopeless = ["InvalidImageName", "ErrImageNeverPull"].contains(waiting.reason)
-            let age = pod.metadata.creationTimestamp.map { now.timeIntervalSince($0) } ?? 0
+            let scheduled = pod.status?.conditions?.first { $0.type == "PodScheduled" && $0.isTrue }?.lastTransitionTime
+            let age = (scheduled ?? pod.metadata.creationTimestamp).map { now.timeIntervalSince($0) } ?? 0
             if isHopeless || age > Self.secondsToPull { return LaunchEnd(.refused, nodes: nodes([pod]), detail: words) }
         }
         return nil

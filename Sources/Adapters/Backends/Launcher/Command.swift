@@ -7,7 +7,7 @@ import SystemPackage
 /// A short command of an engine, run to its end within a time.
 struct Command: Sendable {
     struct Result: Sendable {
-        /// 128 + n: by signal n; ``Command/timedOut``.
+        /// 128 + n: by signal n.
         var status: Int
         var output: String
         var error: String
@@ -21,7 +21,9 @@ struct Command: Sendable {
         }
     }
 
-    static let timedOut = 124
+    private static let timedOut = 124
+    /// It did not end when it was asked to either.
+    private static let killed = 137
     private static let maximumOutput = 64 << 20
 
     var words: [String]
@@ -50,9 +52,11 @@ struct Command: Sendable {
                 }
             result = Result(status: status, output: ended.standardOutput, error: ended.standardError)
         } catch {
-            throw BackendError("\(words[0]) cannot be run: \(error)")
+            throw BackendError("\(words[0]) gave no answer: \(error)", isPassing: true)
         }
-        if result.status == Self.timedOut { throw BackendError("\(words[0]) did not answer within \(seconds) s", isPassing: true) }
+        if result.status == Self.timedOut || result.status == Self.killed {
+            throw BackendError("\(words[0]) did not answer within \(seconds) s", isPassing: true)
+        }
         if result.status == 127 { throw BackendError("\(words[0]) cannot be run: \(result.complaint)") }
         return result
     }

@@ -7,8 +7,6 @@ import WorkflowModel
 /// Launch scripts on this host, each in a session of its own: they outlive the server, and leave their process id and the exit status
 /// of `mpirun` in the attempt's folder.
 enum HostLauncher {
-    /// A launcher that has not named itself after this time never will.
-    private static let secondsToBegin = 20
     /// A line of `/proc/PID/stat`, without a process of its own.
     static let leader = "read -r stat < /proc/$$/stat; printf '%s\\n' \"$stat\""
 
@@ -31,7 +29,7 @@ enum HostLauncher {
             return .ended(LaunchEnd(.exited(status), at: at))
         case .claimed(let leader, let seconds):
             guard let identity = leader.flatMap({ ProcessTable.Identity(stat: $0) }) else {
-                return seconds > secondsToBegin ? .ended(LaunchEnd(.vanished)) : .absent
+                return seconds > LauncherFiles.secondsToBegin ? .ended(LaunchEnd(.vanished)) : .absent
             }
             if try BackendError.wrapping({ try ProcessTable.isAlive(identity) }) { return .running }
             if case .exited(let status, let at) = try files.progress() { return .ended(LaunchEnd(.exited(status), at: at)) }

@@ -49,7 +49,7 @@ struct LaunchScript {
     private var moduleLines: [String] {
         guard let modules = launch.resources.needs.modules, !modules.isEmpty, let moduleSetup else { return [] }
         return [
-            ". \(Self.quoted(moduleSetup)) > output 2>&1 && module load \(modules.map(Self.quoted).joined(separator: " ")) >> output 2>&1 "
+            "[ -r \(Self.quoted(moduleSetup)) ] && . \(Self.quoted(moduleSetup)) > output 2>&1 && module load \(modules.map(Self.quoted).joined(separator: " ")) >> output 2>&1 "
                 + "|| { printf '%03d' \(Self.modulesFailed) 1<> exit; exit \(Self.modulesFailed); }",
             "module -t list > modules 2>&1",
         ]

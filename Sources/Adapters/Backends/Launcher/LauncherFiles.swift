@@ -16,6 +16,9 @@ struct LauncherFiles {
         case exited(Int, at: Date)
     }
 
+    /// A launcher that has not named itself after this time never will.
+    static let secondsToBegin = 60
+
     var folder: String
 
     init(_ folder: RunFolder) { self.folder = folder.launcher }
@@ -32,6 +35,10 @@ struct LauncherFiles {
     private var outOfMemory: String { folder + "/oom" }
     /// What the engine calls the launch.
     var job: String { folder + "/job" }
+    /// Is there before the engine is asked, which may take the launch although nobody lives to see its answer.
+    var intention: String { folder + "/submitting" }
+    /// Held by whoever asks the engine.
+    var lock: String { folder + "/submit.lock" }
 
     /// Writes the script, once.
     func write(_ script: LaunchScript) throws(BackendError) {
@@ -76,7 +83,12 @@ struct LauncherFiles {
             return true
         }
         guard errno == EEXIST else { throw BackendError("\(FileError("make the folder", claim, errno))") }
-        return access(withdrawal, F_OK) == 0
+        switch try progress() {
+        case .withdrawn: return true
+        // Whoever claimed it died before he could say a word.
+        case .claimed(nil, let seconds): return seconds > Self.secondsToBegin
+        case .unclaimed, .claimed, .exited: return false
+        }
     }
 
     /// How it ended, where only the engine knew, and forgets.
@@ -99,6 +111,15 @@ struct LauncherFiles {
     /// The last 64 KiB of what the launcher printed.
     func readOutput() throws(FileError) -> String {
         String(decoding: (try SmallFile.read(output) ?? []).suffix(64 << 10), as: UTF8.self)
+    }
+
+    var isSubmitting: Bool { get throws(BackendError) { try BackendError.wrapping { try SmallFile.read(intention) != nil } } }
+
+    /// Since the engine's answer was written down.
+    var secondsSinceSubmission: Int? {
+        var info = stat()
+        guard stat(job, &info) == 0 else { return nil }
+        return max(0, time(nil) - info.st_mtim.tv_sec)
     }
 
     func readJob() throws(BackendError) -> String? {

@@ -53,13 +53,14 @@ struct MPIRunOutput {
         return String(tail[on + 1])
     }
 
-    /// - Parameter node: where `mpirun` ran.
-    func explain(_ end: LaunchEnd, plan: Plan, graph: WorkflowGraph, node: String) -> FailureReport {
+    /// - Parameter node: where `mpirun` ran, where that is known.
+    func explain(_ end: LaunchEnd, plan: Plan, graph: WorkflowGraph, node: String?) -> FailureReport {
+        let place = node ?? "its node"
         let tail = text.split(separator: "\n").suffix(20).joined(separator: "\n")
         let traceback = tail.isEmpty ? nil : tail
         if case .exited(LaunchScript.modulesFailed) = end.cause {
             return FailureReport(
-                cause: .launcher, message: "The environment modules that the run needs could not be loaded on \(node).", at: Date(),
+                cause: .launcher, message: "The environment modules that the run needs could not be loaded on \(place).", at: Date(),
                 node: node, traceback: traceback)
         }
         if case .exited = end.cause, let lost = lostRank { return explain(lost, plan, graph, node, tail) }
@@ -72,19 +73,20 @@ struct MPIRunOutput {
         let message =
             switch end.cause {
             case .exited(let code) where code > 128: "mpirun was ended by \(Self.signalName(code - 128))."
-            case .exited(127), .exited(126): "mpirun cannot be started: is Open MPI installed on \(node)?"
+            case .exited(127), .exited(126): "mpirun cannot be started: is Open MPI installed on \(place)?"
             case .exited(0): "mpirun ended well, but not every rank finished its record."
             case .exited(let code): "mpirun ended with status \(code)."
-            case .vanished: "The launcher vanished: it was killed, or \(node) restarted."
+            case .vanished: "The launcher vanished: it was killed, or \(place) restarted."
             case .nodeFailure, .preempted, .timeLimit, .outOfMemory, .cancelledOutside, .refused: end.sentence
             }
         let code: Int? = if case .exited(let code) = end.cause { code } else { nil }
         return FailureReport(
-            cause: end.failureCause, message: message, at: end.at ?? Date(), node: end.nodes.first ?? node, exitStatus: code,
+            cause: end.failureCause, message: message, at: end.at ?? Date(),
+            node: end.nodes.count == 1 ? end.nodes[0] : end.nodes.isEmpty ? node : nil, exitStatus: code,
             traceback: traceback)
     }
 
-    private func explain(_ lost: LostRank, _ plan: Plan, _ graph: WorkflowGraph, _ node: String, _ tail: String) -> FailureReport {
+    private func explain(_ lost: LostRank, _ plan: Plan, _ graph: WorkflowGraph, _ node: String?, _ tail: String) -> FailureReport {
         let elements = plan.workers(onRank: lost.rank).flatMap { plan.stages[plan.workers[$0].stage].elements }.map {
             graph.elements[$0].id
         }
@@ -93,10 +95,10 @@ struct MPIRunOutput {
                 "was ended by \(Self.signalName($0))" + ($0 == 9 ? " (killed; perhaps by hand, or for lack of memory)" : "")
             }
             ?? "ended with status \(lost.exitStatus ?? 1) without saying why"
-        let place = lost.node.isEmpty ? node : lost.node
+        let place = lost.node.isEmpty ? node ?? "its node" : lost.node
         return FailureReport(
             cause: .rank, message: "Rank \(lost.rank) on \(place), which ran \(elements.joined(separator: ", ")), \(end).", at: Date(),
-            rank: lost.rank, node: place, element: elements.first, signal: lost.signal.map(Self.signalName),
+            rank: lost.rank, node: lost.node.isEmpty ? node : lost.node, element: elements.first, signal: lost.signal.map(Self.signalName),
             exitStatus: lost.exitStatus,
             traceback: tail)
     }

@@ -67,11 +67,13 @@ package struct Confinement: Sendable, Equatable {
 
     private func group(of launch: Launch) -> String? { controlGroup.map { "\($0)/\(launch.name)" } }
 
-    /// Before the ranks: makes the attempt's control group. A host without memory accounting for groups is told by the error.
+    /// Before the ranks: makes the attempt's control group, and removes those of earlier ones that could not be removed while ended
+    /// processes in them were not reaped. A host without memory accounting for groups is told by the error.
     func preparation(for launch: Launch) -> String? {
         guard let group = group(of: launch).map(LaunchScript.quoted) else { return nil }
         let bytes = launch.ranks * launch.resources.memoryPerRank << 20
         return """
+            find \(LaunchScript.quoted(controlGroup ?? "")) -maxdepth 1 -name 'weft-run_*' -mmin +1 -exec rmdir {} + 2>/dev/null
             mkdir -p \(group) || exit 73
             if [ -e \(group)/memory.max ]; then
                 echo \(bytes) > \(group)/memory.max && echo \(maximumProcesses) > \(group)/pids.max
@@ -87,7 +89,7 @@ package struct Confinement: Sendable, Equatable {
         guard let group = group(of: launch).map(LaunchScript.quoted) else { return nil }
         return """
             cat \(group)/memory.events \(group)/memory.oom_control 2>/dev/null | grep '^oom_kill ' > ../launcher/oom
-            rmdir \(group)
+            rmdir \(group) 2>/dev/null
             """
     }
 }

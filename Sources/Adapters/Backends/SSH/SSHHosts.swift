@@ -100,7 +100,7 @@ package struct SSHHosts: Backend {
         for (host, answer) in await onHosts(of: launch, [hunt.command], seconds: 10) {
             guard let answer, answer.status == 0 else {
                 // A host that does not answer cannot be cleared. What ran there has lost its launcher.
-                await probe.forget(host)
+                await probe.lost(host)
                 continue
             }
             if Int(answer.output.filter(\.isNumber)) ?? 0 > 0 { found = true }
@@ -109,19 +109,19 @@ package struct SSHHosts: Backend {
     }
 
     package func collect(_ launch: Launch, isOver: Bool) async throws(BackendError) {
-        if !configuration.sharesFolder { try await staging(launch).collect(isOver: isOver) }
+        if configuration.sharesFolder { launch.refreshSharedFolder() } else { try await staging(launch).collect(isOver: isOver) }
     }
 
     package func explain(_ launch: Launch, _ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) async -> FailureReport {
         let output = (try? LauncherFiles(launch.folder).readOutput()) ?? ""
         let report = MPIRunOutput(output).explain(end, plan: plan, graph: graph, node: ProcessTable.hostName)
         if report.cause == .node {
-            if let node = report.node { await probe.forget(node) }
+            if let node = report.node { await probe.lost(node) }
             return report
         }
         // mpirun does not always tell which host it lost.
         for (host, answer) in await onHosts(of: launch, ["true"], seconds: 8) where answer?.status != 0 {
-            await probe.forget(host)
+            await probe.lost(host)
             let words = answer.map { ": \($0.complaint)" } ?? ""
             return FailureReport(
                 cause: .node, message: "The node \(host) failed, or could no longer be reached, while ranks ran on it\(words).", at: Date(),
@@ -154,9 +154,13 @@ package struct SSHHosts: Backend {
     private func rank(_ launch: Launch) -> [String] {
         let rank = [configuration.rankProgram, launch.folder.path]
         guard let modules = launch.resources.needs.modules, !modules.isEmpty, let setup = configuration.moduleSetup else { return rank }
-        let load =
-            ([". \(LaunchScript.quoted(setup))", "module load \(modules.map(LaunchScript.quoted).joined(separator: " "))"]
-            + ["exec \(rank.map(LaunchScript.quoted).joined(separator: " "))"]).joined(separator: " && ")
+        let (path, names) = (LaunchScript.quoted(setup), modules.map(LaunchScript.quoted).joined(separator: " "))
+        let list = "[ \"$OMPI_COMM_WORLD_RANK\" != 0 ] || module -t list > \(LaunchScript.quoted(launch.folder.modules)) 2>&1"
+        let load = """
+            { [ -r \(path) ] && . \(path) && module load \(names); } || exit \(LaunchScript.modulesFailed)
+            \(list)
+            exec \(rank.map(LaunchScript.quoted).joined(separator: " "))
+            """
         return ["sh", "-c", load]
     }
 

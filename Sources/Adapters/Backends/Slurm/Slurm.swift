@@ -35,7 +35,9 @@ package struct Slurm: Backend {
     }
 
     /// How long Slurm may take to say how a job ended whose launcher has.
-    private static let secondsToJudge = 30.0
+    private static let secondsToJudge = 330.0
+    /// After which a job that Slurm does not know is gone.
+    private static let secondsToForget = 60
     /// How long the files of a job that Slurm says has ended may take to show here.
     private static let secondsToShow = 10.0
 
@@ -70,26 +72,36 @@ package struct Slurm: Backend {
         let files = LauncherFiles(launch.folder)
         try files.write(script(for: launch))
         if try files.readJob() != nil { return }
-        let (intention, lock) = (files.folder + "/submitting", files.folder + "/submit.lock")
-        if try BackendError.wrapping({ try SmallFile.read(intention) }) != nil {
-            if let job = try await find(launch, lock: lock) { return try record(job, files) }
+        if try files.isSubmitting {
+            // An sbatch that is still under way has the lock.
+            let waited = try await Command(["flock", "--wait", "90", files.lock, "true"], seconds: 100).run()
+            guard waited.status == 0 else { throw BackendError("an earlier sbatch does not end", isPassing: true) }
+            if try await find(launch, since: .now) != nil { return }
         }
-        try BackendError.wrapping { try SmallFile.write([], to: intention) }
-        let request = SlurmRequest(launch, defaults: configuration.defaults)
-        try record(try await controller.submit(request, script: files.script, lock: lock), files)
+        try BackendError.wrapping { try SmallFile.write([], to: files.intention) }
+        var request = SlurmRequest(launch, nodes: (try? await view.nodes()) ?? [], defaults: configuration.defaults)
+        do {
+            try record(try await controller.submit(request, script: files.script, lock: files.lock), files)
+        } catch {
+            // Without the nodes that failed there may be too few: then rather on these than not at all.
+            guard !error.isPassing, !request.excluded.isEmpty else { throw error }
+            request.excluded = []
+            try record(try await controller.submit(request, script: files.script, lock: files.lock), files)
+        }
     }
 
     private func record(_ job: Int, _ files: LauncherFiles) throws(BackendError) {
         try BackendError.wrapping { try SmallFile.write("\(job)\n".utf8, to: files.job) }
     }
 
-    /// A job that an earlier server submitted, whose answer was not written down.
-    private func find(_ launch: Launch, lock: String) async throws(BackendError) -> Int? {
-        // An sbatch that is still under way has the lock.
-        let waited = try await Command(["flock", "--wait", "90", lock, "true"], seconds: 100).run()
-        guard waited.status == 0 else { throw BackendError("an earlier sbatch does not end", isPassing: true) }
-        if let job = try await view.jobs(since: .now).last(where: { $0.name == launch.name }) { return job.id }
-        return try await controller.recorded(launch.name).last?.id
+    /// Finds, and writes down, the job that an earlier server submitted without living to see the answer. A request that Slurm had refused
+    /// may have left a job too, which is over.
+    private func find(_ launch: Launch, since: ContinuousClock.Instant? = nil) async throws(BackendError) -> Int? {
+        let known = try await view.jobs(since: since).filter { $0.name == launch.name }
+        let found = known.last { !$0.state.isFinal } ?? known.last
+        let id = if let found { found.id } else { try await view.recorded(launch.name).last?.id }
+        if let id { try record(id, LauncherFiles(launch.folder)) }
+        return id
     }
 
     func script(for launch: Launch) -> LaunchScript {
@@ -113,22 +125,29 @@ package struct Slurm: Backend {
             // Slurm knows more than srun: a node that failed, memory, time, pre-emption.
             let job = try? await job(of: launch)
             if let job, job.state.isFinal { return try await verdict(job, exited: status, at: at) }
+            guard job != nil else { return .ended(LaunchEnd(.exited(status), at: at)) }
             return Date().timeIntervalSince(at) < Self.secondsToJudge ? .running : .ended(LaunchEnd(.exited(status), at: at))
         case .withdrawn: return .ended(LaunchEnd(.vanished))
-        case .claimed:
+        case .claimed(_, let seconds):
             let job: SlurmJob?
             do { job = try await self.job(of: launch) } catch {
                 // It has begun and has not ended. That Slurm does not answer now changes nothing for it.
                 guard error.isPassing else { throw error }
                 return .running
             }
+            if job == nil, seconds > Self.secondsToForget {
+                return .ended(LaunchEnd(.vanished, detail: "Slurm knows no job of the launch"))
+            }
             return try await end(of: launch, job) ?? .running
         case .unclaimed:
-            guard try files.readJob() != nil else { return .absent }
+            guard let submitted = files.secondsSinceSubmission else { return .absent }
             do {
                 let job = try await job(of: launch)
                 if let ended = try await end(of: launch, job) { return ended }
-                guard let job else { return .waiting("Slurm does not know the job yet") }
+                guard let job else {
+                    if submitted < Self.secondsToForget { return .waiting("Slurm does not know the job yet") }
+                    return .ended(LaunchEnd(.vanished, detail: "Slurm knows no job of the launch"))
+                }
                 return .waiting(
                     job.state == .pending ? try await why(job) : "Slurm job \(job.id) starts on \(job.nodes.joined(separator: ", "))")
             } catch {
@@ -152,9 +171,12 @@ package struct Slurm: Backend {
 
     /// As Slurm last told it, from its accounts where the controller has forgotten it.
     private func job(of launch: Launch) async throws(BackendError) -> SlurmJob? {
-        guard let id = try LauncherFiles(launch.folder).readJob().flatMap({ Int($0) }) else { return nil }
+        let files = LauncherFiles(launch.folder)
+        var id = try files.readJob().flatMap { Int($0) }
+        if id == nil, try files.isSubmitting { id = try await find(launch) }
+        guard let id else { return nil }
         if let job = try await view.jobs().last(where: { $0.id == id }) { return job }
-        return try await controller.recorded(launch.name).last { $0.id == id }
+        return try await view.recorded(launch.name).last { $0.id == id }
     }
 
     /// - Returns: `nil` while it goes on, or while what it wrote last may not show here yet.
@@ -169,7 +191,9 @@ package struct Slurm: Backend {
 
     /// What the launcher's status and Slurm's word for the job come to.
     private func verdict(_ job: SlurmJob, exited status: Int, at: Date) async throws(BackendError) -> LaunchStatus {
-        guard let end = job.end, end.cause.isOfTheEngine else { return .ended(LaunchEnd(.exited(status), at: at)) }
+        guard let end = job.end, end.cause.isOfTheEngine else {
+            return .ended(LaunchEnd(.exited(status), at: at))
+        }
         return .ended(try await naming(end))
     }
 
@@ -192,12 +216,12 @@ package struct Slurm: Backend {
         let files = LauncherFiles(launch.folder)
         // srun has ended, and Slurm ends with the job whatever else its ranks had started.
         if case .exited = try files.progress() { return false }
-        guard try files.readJob() != nil, let job = try await job(of: launch), !job.state.isFinal else { return false }
+        guard let job = try await job(of: launch), !job.state.isFinal else { return false }
         if job.state != .completing { try await controller.cancel(job.id) }
         return true
     }
 
-    package func collect(_ launch: Launch, isOver: Bool) {}
+    package func collect(_ launch: Launch, isOver: Bool) { launch.refreshSharedFolder() }
 
     package func explain(_ launch: Launch, _ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) async -> FailureReport {
         let files = LauncherFiles(launch.folder)

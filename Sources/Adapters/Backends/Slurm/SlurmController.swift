@@ -29,7 +29,7 @@ struct SlurmCommands: SlurmController {
     }
 
     func jobs() async throws(BackendError) -> [SlurmJob] {
-        try SlurmJob.list(try await run(["squeue", "--json", "--states=all"]).output.utf8)
+        try SlurmJob.list(try await run(["squeue", "--me", "--json", "--states=all"]).output.utf8)
     }
 
     func recorded(_ name: String) async throws(BackendError) -> [SlurmJob] {

@@ -132,7 +132,7 @@ extension SlurmJob {
     static func list(_ json: some Sequence<UInt8>) throws(BackendError) -> [SlurmJob] {
         let document: Document
         do { document = try WireJSON.decode(Document.self, from: Array(json)) } catch {
-            throw BackendError("Slurm's list of jobs cannot be understood: \(error)")
+            throw BackendError("Slurm's list of jobs cannot be understood: \(error)", isPassing: true)
         }
         let complaint = document.errors?.lazy.compactMap { $0.error ?? $0.description }.first
         // Accounting calls it an error that it knows no such job.

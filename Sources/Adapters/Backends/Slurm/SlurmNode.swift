@@ -25,7 +25,7 @@ enum SlurmNode {
         do {
             return try WireJSON.decode(Document.self, from: Array(json)).nodes.map(node)
         } catch {
-            throw BackendError("Slurm's list of nodes cannot be understood: \(error)")
+            throw BackendError("Slurm's list of nodes cannot be understood: \(error)", isPassing: true)
         }
     }
 

@@ -22,7 +22,7 @@ struct SlurmOutput {
     }
 
     func explain(_ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) -> FailureReport {
-        let mpirun = MPIRunOutput(text).explain(end, plan: plan, graph: graph, node: end.nodes.first ?? "the node")
+        let mpirun = MPIRunOutput(text).explain(end, plan: plan, graph: graph, node: end.nodes.count == 1 ? end.nodes[0] : nil)
         guard case .exited = end.cause, mpirun.cause == .launcher, let lost = lostTask,
             plan.workers.contains(where: { $0.rank == lost.rank })
         else { return mpirun }

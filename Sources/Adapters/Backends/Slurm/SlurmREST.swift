@@ -101,6 +101,7 @@ struct SlurmREST: SlurmController {
         request.headers["X-SLURM-USER-NAME"] = access.user
         request.headers["X-SLURM-USER-TOKEN"] = String(decoding: token, as: UTF8.self).filter { !$0.isWhitespace }
         request.maximumBodyBytes = Self.maximumAnswer
+        request.timeout = .seconds(Self.seconds)
         if let body {
             request.headers["Content-Type"] = "application/json"
             request.body = body
@@ -112,7 +113,8 @@ struct SlurmREST: SlurmController {
         guard response.status < 300 else {
             let complaint = (try? WireJSON.decode(Complaints.self, from: response.body))?.errors?.first
             let words = complaint?.error ?? complaint?.description ?? "status \(response.status)"
-            throw BackendError("slurmrestd: \(words)", isPassing: response.status >= 502 || SlurmCommands.isPassing(words))
+            throw BackendError(
+                "slurmrestd: \(words)", isPassing: response.status >= 502 || method == "GET" || SlurmCommands.isPassing(words))
         }
         return response.body
     }

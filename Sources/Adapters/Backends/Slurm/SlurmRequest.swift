@@ -21,13 +21,15 @@ struct SlurmRequest: Equatable {
     var folder: String
     var output: String
 
-    /// - Parameter defaults: of the installation, for what the run does not say.
-    init(_ launch: Launch, defaults: RunNeeds) {
+    /// - Parameters:
+    ///   - nodes: of the cluster, where they are known: Slurm refuses to exclude another.
+    ///   - defaults: of the installation, for what the run does not say.
+    init(_ launch: Launch, nodes: [ClusterNode], defaults: RunNeeds) {
         let needs = launch.resources.needs
         name = launch.name
         comment = "Weft \(launch.run), attempt \(launch.attempt)"
         ranks = launch.ranks
-        nodes = needs.nodes
+        self.nodes = needs.nodes
         memoryPerRank = launch.resources.memoryPerRank
         minutes = (needs.timeLimit ?? defaults.timeLimit).map { ($0 + 59) / 60 + 1 }
         partition = needs.partition ?? defaults.partition
@@ -36,7 +38,7 @@ struct SlurmRequest: Equatable {
         reservation = needs.reservation ?? defaults.reservation
         let wanted = [needs.constraint ?? defaults.constraint].compactMap(\.self) + (needs.labels ?? [])
         constraint = wanted.isEmpty ? nil : wanted.joined(separator: "&")
-        excluded = launch.avoided.sorted()
+        excluded = nodes.map(\.name).filter(launch.avoided.contains).sorted()
         folder = launch.folder.launcher
         output = launch.folder.launcher + "/slurm.out"
     }

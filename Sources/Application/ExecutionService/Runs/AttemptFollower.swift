@@ -14,6 +14,8 @@ struct AttemptFollower {
         /// There may be more to read at once.
         case busy
         case idle
+        /// The engine holds it back: nothing happens soon.
+        case waiting
         case ended
     }
 
@@ -27,6 +29,7 @@ struct AttemptFollower {
     private var tails: [SegmentTail]
     /// When the ranks were first asked, or seen, to end.
     private var endingSince: ContinuousClock.Instant?
+    private var forcedAt: ContinuousClock.Instant?
     /// When no process was left.
     private var goneSince: ContinuousClock.Instant?
     /// A segment that cannot be read.
@@ -37,6 +40,10 @@ struct AttemptFollower {
 
     /// How long ranks may take to end by themselves, before their processes are killed.
     private static let grace = Duration.seconds(2)
+    /// Between two orders to end everything at once.
+    private static let insistence = Duration.seconds(1)
+    /// How long what the last rank of a good run wrote may take to show on a shared file system.
+    private static let timeToShow = Duration.seconds(10)
     /// How long what the ranks of a failed or cancelled attempt left behind may hold up the news of its end.
     private static let patience = Duration.seconds(3)
 
@@ -69,19 +76,27 @@ struct AttemptFollower {
     }
 
     private mutating func follow(_ state: RunState) async throws -> Progress {
-        switch try await backend.observe(launch) {
+        let status: LaunchStatus
+        do { status = try await backend.observe(launch) } catch {
+            // Whoever asked for its end has not to wait until all can be seen.
+            if state == .cancelling { try await hurry() }
+            throw error
+        }
+        switch status {
         case .absent where state == .cancelling, .waiting where state == .cancelling:
             if try await backend.withdraw(launch) {
                 try await backend.cancel(launch, force: true)
                 return try await end(.cancelled, nil)
             }
             return .idle
+        case .absent where state == .running:
+            throw BackendError("nothing is left of the launch in \(launch.folder.path): is the data folder there?", isPassing: true)
         case .absent:
             try await submit()
             return .idle
         case .waiting(let reason):
             try await wait(reason)
-            return .idle
+            return .waiting
         case .running:
             if state == .starting {
                 _ = try await storage.transition(launch.run, from: [.starting], to: .running, at: Date())
@@ -118,7 +133,10 @@ struct AttemptFollower {
             // Only what has certainly not started may be told as failed to start.
             guard (try? await backend.withdraw(launch)) == true else { throw error }
             _ = try? await backend.cancel(launch, force: true)
-            _ = try await end(.failed, FailureReport(cause: .launcher, message: "The run could not be launched: \(error).", at: Date()))
+            let node = (error as? BackendError)?.node
+            let report = FailureReport(
+                cause: node == nil ? .launcher : .node, message: "The run could not be launched: \(error).", at: Date(), node: node)
+            _ = try await end(.failed, report, isTriedAgain: retry.retries(report.cause, attempt: launch.attempt))
         }
     }
 
@@ -147,12 +165,13 @@ struct AttemptFollower {
 
     private func failure() throws -> FailureReport? { try launch.folder.firstFailure(ranks: launch.ranks) }
 
-    /// First asks, then kills.
+    /// First asks, then kills, and looks now and then whether that helped.
     private mutating func hurry() async throws {
         let now = ContinuousClock.now
         let isPatient = endingSince.map { now - $0 <= Self.grace } ?? true
-        guard endingSince == nil || !isPatient else { return }
+        guard endingSince == nil || !isPatient && now - (forcedAt ?? now - Self.grace) >= Self.insistence else { return }
         endingSince = endingSince ?? now
+        if !isPatient { forcedAt = now }
         try await backend.cancel(launch, force: !isPatient)
     }
 
@@ -166,10 +185,16 @@ struct AttemptFollower {
         let failure = try failure()
         let succeeded = end.cause == .exited(0) && failure == nil
         if try await ingest(), succeeded || goneSince.map({ .now - $0 < Self.patience }) == true { return .busy }
-        if succeeded, tails.allSatisfy(\.ended) { return try await self.end(.succeeded, nil, at: end.at) }
-        var report = failure ?? damage
-        // What the engine did to a node explains what the ranks on the others saw.
-        if report == nil || end.cause.isOfTheEngine {
+        if succeeded {
+            if tails.allSatisfy(\.ended) { return try await self.end(.succeeded, nil, at: end.at) }
+            if damage == nil, goneSince.map({ .now - $0 < Self.timeToShow }) == true { return .idle }
+        }
+        // A worker that is told to end before its rank is, as an engine does it, did not fail.
+        let wasToldToEnd = ["SIGTERM", "SIGKILL"].contains(failure?.signal)
+        var report = cancelled && wasToldToEnd ? nil : failure ?? damage
+        // What the engine did explains what the ranks saw; but for an end that Weft itself may have asked for.
+        let isExplained = end.cause.isOfTheEngine && (end.cause != .cancelledOutside || wasToldToEnd)
+        if report == nil || isExplained {
             if cancelled, report == nil { return try await self.end(.cancelled, nil, at: end.at) }
             let graph = document.graph.graph ?? WorkflowGraph(elements: [], edges: [])
             report = await backend.explain(launch, end, plan: document.plan, graph: graph)

@@ -14,6 +14,8 @@ import WorkflowModel
 /// All it knows is in the database and in the attempts' folders. It may be killed at any moment; the next one goes on.
 final class RunSupervisor: Sendable {
     private static let pollInterval = Duration.milliseconds(100)
+    /// For runs that the engine holds back.
+    private static let waitInterval = Duration.milliseconds(500)
     private static let retryInterval = Duration.seconds(1)
     private static let queueDepth = 10_000
 
@@ -135,6 +137,7 @@ final class RunSupervisor: Sendable {
                 switch progress {
                 case .busy: await Task.yield()
                 case .idle: try? await Task.sleep(for: Self.pollInterval)
+                case .waiting: try? await Task.sleep(for: Self.waitInterval)
                 case .ended: return
                 }
             } catch {

@@ -197,6 +197,10 @@ package struct Configuration: Sendable {
         set(&slurm.rest.version, reader.text("slurm.api_version"))
         set(&slurm.rest.user, reader.text("slurm.user"))
         set(&slurm.rest.tokenFile, reader.path("slurm.token_file"))
+        let known: Set<RunNeeds.CodingKeys> = [.partition, .account, .qos, .reservation, .constraint, .timeLimit]
+        for key in slurm.defaults.said.subtracting(known).map(\.rawValue).sorted() {
+            reader.refuse("The key slurm.defaults has \(key): it may hold \(known.map(\.rawValue).sorted().joined(separator: ", ")).")
+        }
         for fault in slurm.defaults.faults(ranks: .max) {
             reader.refuse("The key slurm.defaults: \(fault.pointer.replacing("/needs/", with: "")) \(fault.detail).")
         }

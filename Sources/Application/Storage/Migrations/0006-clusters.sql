@@ -7,5 +7,8 @@ ALTER TABLE run ADD COLUMN needs json, ADD COLUMN blocks json, ADD COLUMN retry 
 -- Where the attempt's ranks run, as a list of nodes with their ranks, in the order of the ranks. Null: not known, or this host.
 ALTER TABLE attempt ADD COLUMN nodes json;
 
+-- The node whose failure ended the attempt, which later attempts avoid.
+ALTER TABLE attempt ADD COLUMN failed_node text;
+
 -- The environment modules that were loaded for the attempt, with their versions, in the order of loading.
 ALTER TABLE attempt ADD COLUMN modules json;
