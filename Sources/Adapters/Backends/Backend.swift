@@ -58,9 +58,12 @@ package struct Launch: Sendable, Equatable {
     package var nodes: [NodeShare]?
     /// Nodes that failed under earlier attempts of the run.
     package var avoided: Set<String>
+    /// Of the host, for its processes; `nil`: the server's.
+    package var account: String?
 
     package init(
-        run: RunID, attempt: Int, folder: RunFolder, resources: ResourceRequest, nodes: [NodeShare]? = nil, avoided: Set<String> = []
+        run: RunID, attempt: Int, folder: RunFolder, resources: ResourceRequest, nodes: [NodeShare]? = nil, avoided: Set<String> = [],
+        account: String? = nil
     ) {
         self.run = run
         self.attempt = attempt
@@ -68,6 +71,7 @@ package struct Launch: Sendable, Equatable {
         self.resources = resources
         self.nodes = nodes
         self.avoided = avoided
+        self.account = account
     }
 
     package var ranks: Int { resources.ranks }

@@ -12,10 +12,12 @@ package struct ServiceConfiguration: Sendable {
     /// MiB for a rank of a run that does not say.
     package var defaultMemoryPerRank: Int
     package var maximumRanks: Int
+    /// Accounts of this host that runs take, by issuer and subject of their owner; others run as the server does.
+    package var accounts: [String: [String: String]]
 
     package init(
         dataFolder: String, interpreter: String, registrationSeconds: Int, registrationMemoryMB: Int,
-        defaultMemoryPerRank: Int, maximumRanks: Int
+        defaultMemoryPerRank: Int, maximumRanks: Int, accounts: [String: [String: String]] = [:]
     ) {
         self.dataFolder = dataFolder
         self.interpreter = interpreter
@@ -23,5 +25,6 @@ package struct ServiceConfiguration: Sendable {
         self.registrationMemoryMB = registrationMemoryMB
         self.defaultMemoryPerRank = defaultMemoryPerRank
         self.maximumRanks = maximumRanks
+        self.accounts = accounts
     }
 }

@@ -195,7 +195,8 @@ extension Configuration {
     var service: ServiceConfiguration {
         ServiceConfiguration(
             dataFolder: dataFolder, interpreter: interpreter, registrationSeconds: registration.seconds,
-            registrationMemoryMB: registration.memoryMB, defaultMemoryPerRank: runs.memoryPerRankMB, maximumRanks: runs.maximumRanks)
+            registrationMemoryMB: registration.memoryMB, defaultMemoryPerRank: runs.memoryPerRankMB, maximumRanks: runs.maximumRanks,
+            accounts: engine == .local ? local.accounts : [:])
     }
 
     /// What does not keep the server from starting, but some runs from running.

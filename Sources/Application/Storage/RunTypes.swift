@@ -54,6 +54,9 @@ package struct QueuedRun: Sendable, Equatable {
 /// An attempt that holds resources.
 package struct ActiveAttempt: Sendable, Equatable {
     package var run: RunID
+    /// Of the run's owner.
+    package var issuer: String
+    package var subject: String
     package var attempt: Int
     package var folder: String?
     package var resources: ResourceRequest

@@ -52,13 +52,15 @@ extension Storage {
         try await pool.run { connection in
             try connection.query(
                 """
-                SELECT run.public_id, run.attempt, \(resourceColumns), run.retry, attempt.folder, attempt.nodes, \(avoidedNodes)
-                FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt
+                SELECT run.public_id, run.attempt, \(resourceColumns), run.retry, attempt.folder, attempt.nodes, issuer, subject,
+                    \(avoidedNodes)
+                FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt JOIN app_user ON app_user.id = run.owner
                 WHERE run.state = ANY ($1) ORDER BY attempt.id
                 """, [.names([.starting, .running, .cancelling])]
             ).map { row in
                 ActiveAttempt(
-                    run: try row.runID("public_id"), attempt: try row.value("attempt"), folder: try row.optional("folder"),
+                    run: try row.runID("public_id"), issuer: try row.value("issuer"), subject: try row.value("subject"),
+                    attempt: try row.value("attempt"), folder: try row.optional("folder"),
                     resources: try row.resources(), nodes: try row.optionalJSON("nodes"),
                     avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []), retry: try row.retry())
             }

@@ -39,6 +39,23 @@ extension Integration {
             for path in ["/usr/local", "/etc", "/var/lib"] { try? FileManager.default.removeItem(atPath: path + "/weft-was-here") }
         }
 
+        @Test(.enabled(if: TestCluster.isPossible, "accounts take root")) func aRunTakesTheAccountOfItsOwner() async throws {
+            let first = try await weft()
+            let who = try await Program.run(
+                "/usr/bin/curl", ["-s", "-H", "Authorization: Bearer \(first.token())", first.url + "/api/v1/whoami"])
+            await first.down()
+            let caller = try WireJSON.decode([String: JSONValue].self, from: who.output.utf8)
+            let (issuer, subject) = (try #require(caller["issuer"]?.stringValue), try #require(caller["subject"]?.stringValue))
+
+            let weft = try await weft(["WEFT_LOCAL_ACCOUNTS": "{\"\(issuer)\": {\"\(subject)\": nobody}}"])
+            let run = try await pry(megabytes: 1, in: weft)
+            try await weft.wait(for: run, toBe: .succeeded)
+            let folder = try #require(try await weft.show(run).attempts[0].folder)
+            let file = try FileManager.default.attributesOfItem(atPath: folder + "/work/own")
+            #expect(file[.ownerAccountName] as? String == "nobody")
+            await weft.down()
+        }
+
         @Test func aPEThatTakesMoreMemoryThanItsOwnIsTold() async throws {
             let weft = try await weft()
             let run = try await pry(megabytes: 2000, in: weft)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FoundationEssentials
+import Glibc
 import WorkflowModel
 
 /// What keeps the code of PEs on this host to its own: a view of the file system, no network, and limits. All ranks of an attempt share
@@ -39,30 +40,43 @@ package struct Confinement: Sendable, Equatable {
     }
 
     /// The command inside of the sandbox, with its limits.
-    func wrap(_ command: [String], for launch: Launch, rankProgram: String) -> [String] {
+    ///
+    /// - Parameter account: whose processes they are; `nil`: the server's.
+    func wrap(_ command: [String], for launch: Launch, rankProgram: String, account: HostAccount?) -> [String] {
         var words = [
             bubblewrap, "--die-with-parent", "--unshare-pid", "--unshare-ipc", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc",
-            "--tmpfs", "/dev/shm", "--tmpfs", "/tmp",
+            "--perms", "1777", "--tmpfs", "/dev/shm", "--perms", "1777", "--tmpfs", "/tmp",
         ]
         if !hasNetwork { words.append("--unshare-net") }
         for folder in [dataFolder] + hidden { words += ["--tmpfs", folder] }
         // Of a run, what earlier attempts kept at checkpoints is read by later ones.
         let run = launch.folder.path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        // What bubblewrap makes on the way to a folder is its own otherwise.
+        words += ["--perms", "0755", "--dir", "\(dataFolder)/runs"]
         for folder in ["\(dataFolder)/environments", rankProgram, run] + readable { words += ["--ro-bind-try", folder, folder] }
         for folder in [launch.folder.path] + writable { words += ["--bind", folder, folder] }
-        words += ["--chdir", launch.folder.work, "--"]
+        words += ["--chdir", launch.folder.work]
+        if let account {
+            // bubblewrap keeps no right for root that is not named.
+            words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"]
+            words += [
+                "setpriv", "--reuid", "\(account.user)", "--regid", "\(account.group)", "--init-groups", "--inh-caps=-all",
+                "--no-new-privs",
+            ]
+        } else {
+            words.append("--")
+        }
         return limited(for: launch) + words + command
     }
 
     /// Sets the limits, and becomes the command.
     private func limited(for launch: Launch) -> [String] {
-        var lines = ["ulimit -c 0; ulimit -f \(maximumFile * 2048); ulimit -u \(maximumProcesses)"]
+        var words = ["prlimit", "--core=0", "--fsize=\(maximumFile << 20)", "--nproc=\(maximumProcesses)"]
         if let group = group(of: launch) {
-            lines.append("echo $$ > \(LaunchScript.quoted(group))/cgroup.procs || exit 73")
-        } else {
-            lines.append("ulimit -d \(launch.resources.memoryPerRank << 10)")
+            return words + ["sh", "-c", "echo $$ > \(LaunchScript.quoted(group))/cgroup.procs || exit 73; exec \"$@\"", "sh"]
         }
-        return ["sh", "-c", lines.joined(separator: "; ") + "; exec \"$@\"", "sh"]
+        words.append("--data=\(launch.resources.memoryPerRank << 20)")
+        return words
     }
 
     private func group(of launch: Launch) -> String? { controlGroup.map { "\($0)/\(launch.name)" } }
@@ -91,5 +105,16 @@ package struct Confinement: Sendable, Equatable {
             cat \(group)/memory.events \(group)/memory.oom_control 2>/dev/null | grep '^oom_kill ' > ../launcher/oom
             rmdir \(group) 2>/dev/null
             """
+    }
+}
+
+/// An account of this host.
+struct HostAccount: Equatable {
+    var user: uid_t
+    var group: gid_t
+
+    init(name: String) throws(BackendError) {
+        guard let entry = getpwnam(name) else { throw BackendError("this host has no account '\(name)'") }
+        (user, group) = (entry.pointee.pw_uid, entry.pointee.pw_gid)
     }
 }

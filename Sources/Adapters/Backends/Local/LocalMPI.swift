@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import FoundationEssentials
+import Foundation
+import Glibc
 package import WorkflowModel
 
 /// Runs ranks on this host with Open MPI's `mpirun`.
@@ -39,10 +40,13 @@ package struct LocalMPI: Backend {
     }
 
     package func submit(_ launch: Launch) throws(BackendError) {
+        let account = try launch.account.map { (name: String) throws(BackendError) in try HostAccount(name: name) }
+        if let account { try give(launch.folder, to: account) }
+        let command = command(for: launch)
         try HostLauncher.start(
             LaunchScript(
                 launch: launch, preparation: confinement?.preparation(for: launch), leader: HostLauncher.leader, moduleSetup: moduleSetup,
-                command: confinement?.wrap(command(for: launch), for: launch, rankProgram: rankProgram) ?? command(for: launch),
+                command: confinement?.wrap(command, for: launch, rankProgram: rankProgram, account: account) ?? command,
                 conclusion: confinement?.conclusion(for: launch), temporaryFolder: Self.sessionFolder(launch)))
     }
 
@@ -62,6 +66,25 @@ package struct LocalMPI: Backend {
     package func explain(_ launch: Launch, _ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) -> FailureReport {
         let output = (try? LauncherFiles(launch.folder).readOutput()) ?? ""
         return MPIRunOutput(output).explain(end, plan: plan, graph: graph, node: ProcessTable.hostName)
+    }
+
+    /// Of the attempt's folder all but what the launcher keeps.
+    private func give(_ folder: RunFolder, to account: HostAccount) throws(BackendError) {
+        guard confinement != nil, geteuid() == 0 else {
+            throw BackendError("runs take accounts of their own only where weftd is root and local.confined is true")
+        }
+        try BackendError.wrapping { try SmallFile.makeFolder(folder.checkpoints) }
+        // The way to it; the data folder above lets nobody else in.
+        chmod(folder.path + "/..", 0o711)
+        var paths = [folder.path, folder.document]
+        for part in [folder.work, folder.ranks, folder.checkpoints, folder.module, folder.python] {
+            paths.append(part)
+            let entries = FileManager.default.enumerator(atPath: part)
+            while let name = entries?.nextObject() as? String { paths.append("\(part)/\(name)") }
+        }
+        for path in paths where lchown(path, account.user, account.group) != 0 {
+            throw BackendError("\(FileError("give away", path, errno))")
+        }
     }
 
     /// `mpirun` and its arguments, for the folder `work`.

@@ -50,7 +50,9 @@ struct EnvironmentBuilder: Sendable {
         Files.remove(target)
         try Files.makeFolder(target)
         try Files.write(requirements.utf8, to: target + "/requirements.txt")
+        // Runs may have accounts of their own. The data folder lets nobody in who is not led.
         let script = """
+            umask 022
             exec >"$3" 2>&1 </dev/null
             "$1" -m venv "$2" && exec "$2/bin/python" -m pip install --disable-pip-version-check --no-input -r "$2/requirements.txt"
             """

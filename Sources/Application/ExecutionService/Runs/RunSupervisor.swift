@@ -167,7 +167,7 @@ final class RunSupervisor: Sendable {
             storage: storage, backend: backend, logger: logger, document: document, interpreter: interpreter(for: document),
             launch: Launch(
                 run: attempt.run, attempt: attempt.attempt, folder: folder, resources: attempt.resources, nodes: attempt.nodes,
-                avoided: attempt.avoided),
+                avoided: attempt.avoided, account: configuration.accounts[attempt.issuer]?[attempt.subject]),
             retry: attempt.retry, tails: tails)
     }
 

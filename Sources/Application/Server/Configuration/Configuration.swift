@@ -38,6 +38,8 @@ package struct Configuration: Sendable {
         package var maximumProcesses = 4096
         package var maximumFileMB = 1 << 20
         package var controlGroup: String?
+        /// By issuer and subject.
+        package var accounts: [String: [String: String]] = [:]
     }
 
     package struct Runs: Sendable, Equatable {
@@ -168,6 +170,10 @@ package struct Configuration: Sendable {
         if let folders = reader.structure("local.writable", as: [String].self) { local.writable = folders }
         if let maximum = reader.integer("local.maximum_processes", in: 16...1 << 22) { local.maximumProcesses = maximum }
         if let maximum = reader.integer("local.maximum_file_mb", in: 1...1 << 30) { local.maximumFileMB = maximum }
+        if let accounts = reader.structure("local.accounts", as: [String: [String: String]].self) { local.accounts = accounts }
+        if !local.accounts.isEmpty, !local.isConfined {
+            reader.refuse("The key local.accounts needs local.confined: true.")
+        }
         local.controlGroup = reader.path("local.control_group")
         for path in local.hidden + local.readable + local.writable where !path.hasPrefix("/") {
             reader.refuse("The keys local.hidden, local.readable and local.writable hold '\(path)': write absolute paths.")
