@@ -19,32 +19,31 @@ from measures import Measure, Session
 from sites import Site, SlurmSite
 
 GOAL = "<= 1.3"
-
-
-def measures(weft, folder):
-    local, slurm = Site(weft, folder / "local"), SlurmSite(weft, folder / "slurm")
-    return [
-        Measure("launch_overhead_ratio", GOAL, "`weft run submit` over bare mpirun: time to the first datum", local.pair, around=local),
-        Measure("launch_overhead_slurm_ratio", GOAL, "the same on Slurm, over bare sbatch", slurm.pair, around=slurm),
-    ]
+LOCAL, SLURM = Site(), SlurmSite()
+MEASURES = [
+    Measure("launch_overhead_ratio", GOAL, "`weft run submit` over bare mpirun: time to the first datum", LOCAL.pair, around=LOCAL),
+    Measure("launch_overhead_slurm_ratio", GOAL, "the same on Slurm, over bare sbatch", SLURM.pair, around=SLURM),
+]
 
 
 def main():
+    options = sessions.parse_options(__doc__, MEASURES)
+    if options.list:
+        return sessions.show_list(MEASURES)
     weft = programs.find_weft()
-    with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder:
-        folder = Path(folder)
+    environment.prepare()
+    measures = MEASURES
+    if missing := SLURM.missing():
+        print(f"bench: Slurm is left out: {missing}.", file=sys.stderr)
+        measures = [measure for measure in MEASURES if measure.around is not SLURM]
+    # What was started is ended also when this is.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as temporary:
+        folder = Path(temporary)
         folder.chmod(0o711)  # The database's account passes through.
-        known = measures(weft, folder)
-        options = sessions.parse_options(__doc__, known)
-        if options.list:
-            return sessions.show_list(known)
-        environment.prepare()
-        # What was started is ended also when this is.
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-        if missing := SlurmSite.missing():
-            print(f"bench: Slurm is left out: {missing}.", file=sys.stderr)
-            known = [measure for measure in known if not isinstance(measure.around, SlurmSite)]
-        return sessions.take_all(known, Session(weft, None, options.short, folder), options, section="launch")
+        LOCAL.prepare(weft, folder / "local")
+        SLURM.prepare(weft, folder / "slurm")
+        return sessions.take_all(measures, Session(weft, None, options.short, folder), options, section="launch")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from programs import Job, Peer, Run, RunFailed, Weft, measure_mpi, measure_plain_words, measure_transport
@@ -44,7 +44,7 @@ class Measure:
     pair: Callable[[Session, int], tuple[float, dict]]
     once: bool = False
     #: What is up while it is measured.
-    around: AbstractContextManager = nullcontext()
+    around: AbstractContextManager = field(default_factory=nullcontext)
 
     def met(self, value):
         if self.goal is None:

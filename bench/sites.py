@@ -5,6 +5,7 @@ The bare side takes the folder of a run that Weft has started, and the very comm
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
+from functools import partial
 
 import environment
 from processes import AS_ROOT
@@ -24,32 +25,41 @@ GRAPH = GRAPHS / "launches.py"
 NAME = "bench/launches"
 RANKS = 3
 ITEMS = 100
-EXPECTED = dict(items=ITEMS, total=sum(number * number for number in range(ITEMS)))
+EXPECTED = {"items": ITEMS, "total": sum(number * number for number in range(ITEMS))}
 TIME_LIMIT = 60
 #: What the server does not hand on to runs, and what would lead the commands elsewhere.
 OWN_VARIABLES = ("WEFT_", "PG", "BEARER_TOKEN", "XDG_CONFIG_HOME", "SLURM")
 
+#: Where the Slurm is: at none of the places that tests use.
+CLUSTER = {
+    "WEFT_CLUSTER_STATE": "/run/weft-cluster-bench", "WEFT_CLUSTER_BRIDGE": "weftbr5", "WEFT_CLUSTER_SUBNET": "10.85.0",
+    "WEFT_CLUSTER_PREFIX": "b", "WEFT_CLUSTER_PORT": "7817", "WEFT_CLUSTER_NODES": "2",
+}
+
 
 class Site:
-    """This machine, as the backend `local` uses it. Is up as long as its context: server, database, and a run of each kind before
-    any that counts.
+    """This machine, as the backend `local` uses it. Entering it starts server and database, and a run of either kind to warm up.
 
     How a run came to its first datum is told in seconds from the call of `weft run submit`, `mpirun` or `sbatch`: to the end of
-    `weft run submit`, to that of `sbatch` (`job`), to the beginning of the script that starts the ranks, to the first datum.
+    `weft run submit` (`submitted`), to that of `sbatch` (`job`), to the beginning of the script that starts the ranks, to the
+    first datum.
     """
 
     #: Of each side in a pair.
     STARTS = 3
 
-    def __init__(self, weft, folder):
+    def __init__(self):
+        self.files = itertools.count()
+        self.stack = contextlib.ExitStack()
+
+    def prepare(self, weft, folder):
+        """Names the programs, and a folder that is not there yet."""
         self.weft = weft
         self.folder = folder
-        self.count = 0
         self.variables = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
         # `weft` looks for `weftd` beside itself, then in PATH.
         path = [str(weft.program.parent), str(find_server(weft).parent), self.variables.get("PATH", os.defpath)]
         self.variables |= {"PATH": os.pathsep.join(path), **AS_ROOT}
-        self.stack = contextlib.ExitStack()
 
     def settings(self):
         """The server's variables."""
@@ -61,7 +71,7 @@ class Site:
             stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             data = self.folder / "data"
             self.server = {**self.variables, "WEFT_DATA": str(data), "XDG_CONFIG_HOME": str(self.folder / "config")}
-            stack.callback(self.call, [self.weft.program, "down", "--data", data], self.server, check=False)
+            stack.callback(self.end, [self.weft.program, "down", "--data", data], self.server)
             self.call([self.weft.program, "up", "--data", data], {**self.server, **self.settings()})
             self.command("graph", "register", GRAPH, "--name", NAME)
             self.with_weft(0)
@@ -75,30 +85,32 @@ class Site:
     def pair(self, session, index):
         """The ratio of the mean time of some starts with Weft to that of as many without."""
         count = 1 if session.short else self.STARTS
-        starts = []
-        for number in range(count):
-            phase = number / count
-            starts.append(session.in_turn(index + number, lambda: self.with_weft(phase), lambda: self.bare(phase)))
-        weft, bare = zip(*starts)
+        starts = [
+            session.in_turn(index + number, partial(self.with_weft, number / count), partial(self.bare, number / count))
+            for number in range(count)
+        ]
+        weft, bare = zip(*starts, strict=True)
         return mean(weft)["first_datum"] / mean(bare)["first_datum"], {"weft": mean(weft), "bare": mean(bare)}
 
     # ---- with Weft
 
     def with_weft(self, phase):
-        self.settle(phase)
         file = self.new_file()
+        inputs = json.dumps({"First": self.items(file)})
+        self.settle(phase)
         clock, began = time.time(), time.monotonic()
-        run = self.command(
-            "run", "submit", NAME, "-n", RANKS, "--layout", "spread", "-d", json.dumps({"First": self.items(file)}), "-o", "name").strip()
+        run = self.command("run", "submit", NAME, "-n", RANKS, "--layout", "spread", "-d", inputs, "-o", "name").strip()
         submitted = time.monotonic() - began
-        first = self.await_time(file, lambda: f"the run {run} gave no first datum: {self.command('run', 'show', run)}") - began
+        first = self.await_time(file, lambda: f"the run {run} gave no first datum:\n{self.command('run', 'show', run)}") - began
         self.command("run", "wait", run)
         check(f"the run {run}", self.command("run", "logs", run))
         #: Folder of the last run that Weft has started: what the bare side starts again.
-        self.origin = next((self.folder / "data").glob(f"server/runs/{run}/*"))
-        launcher = self.origin / "launcher"
-        since = {"script": launcher / "claimed", "job": launcher / "job"}
-        return {"first_datum": first, "submitted": submitted, **{name: file.stat().st_mtime - clock for name, file in since.items() if file.exists()}}
+        self.origin = next(self.folder.glob(f"data/server/runs/{run}/*"))
+        start = {"first_datum": first, "submitted": submitted}
+        for name, trace in (("script", "claimed"), ("job", "job")):
+            if (self.origin / "launcher" / trace).exists():
+                start[name] = (self.origin / "launcher" / trace).stat().st_mtime - clock
+        return start
 
     def items(self, file):
         return [{"input": {"file": str(file), "count": ITEMS}}]
@@ -109,10 +121,10 @@ class Site:
     # ---- without
 
     def bare(self, phase):
-        file, folder = self.new_file(), self.folder / f"bare-{self.count}"
+        file = self.new_file()
+        folder = self.folder / f"bare-{file.name}"
         self.copy(folder, file)
-        self.settle(phase)
-        start = self.launch(folder, file)
+        start = self.launch(folder, file, phase)
         check(f"the bare launch in {folder.name}", "".join(log.read_text() for log in sorted((folder / "ranks").glob("*.log"))))
         return start
 
@@ -142,15 +154,17 @@ class Site:
             words[words.index("orte_tmpdir_base") + 1] = str(folder / "launcher" / "session")
         return words, dict(shlex.split(line)[1].split("=", 1) for line in lines if line.startswith("export "))
 
-    def launch(self, folder, file):
+    def launch(self, folder, file, phase):
         words, variables = self.script(folder)
-        with open(folder / "launcher" / "output", "wb") as output:
+        printed = folder / "launcher" / "output"
+        with open(printed, "wb") as output:
+            self.settle(phase)
             began = time.monotonic()
             process = subprocess.Popen(
                 words, cwd=folder / "work", env={**self.variables, **variables}, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT)
             try:
-                first = self.await_time(file, lambda: f"{shlex.join(words)} gave no first datum: {(folder / 'launcher/output').read_text()}")
+                first = self.await_time(file, lambda: f"{shlex.join(words)} gave no first datum:\n{printed.read_text()}")
                 process.wait(TIME_LIMIT)
             finally:
                 if process.poll() is None:
@@ -164,31 +178,37 @@ class Site:
         """Returns when nothing of an earlier run is under way, and it is the moment to begin: that part of a second."""
 
     def new_file(self):
-        self.count += 1
-        return self.folder / f"first-{self.count}"
+        return self.folder / f"first-{next(self.files)}"
 
     def await_time(self, file, complaint):
         """What the source has written into the file."""
         wait_until(file.exists, complaint)
         return float(file.read_text())
 
-    def call(self, words, variables, check=True):
+    def call(self, words, variables):
+        """What the command prints."""
         words = [str(word) for word in words]
-        ended = subprocess.run(words, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
-        if check and ended.returncode != 0:
+        try:
+            ended = subprocess.run(
+                words, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise RunFailed(f"{shlex.join(words)} did not end within {error.timeout:.0f} s.") from None
+        if ended.returncode != 0:
             raise RunFailed(f"{shlex.join(words)} ended with status {ended.returncode}:\n{ended.stdout}{ended.stderr}")
         return ended.stdout
+
+    def end(self, words, variables):
+        """For what ends things: its failure hides no other."""
+        try:
+            self.call(words, variables)
+        except RunFailed as error:
+            print(f"bench: {error}", file=sys.stderr)
 
 
 class SlurmSite(Site):
     """A Slurm on virtual hosts of this machine (Tests/Clusters/slurm.sh), and Weft in front of it."""
 
     SCRIPT = environment.ROOT / "Tests" / "Clusters" / "slurm.sh"
-    #: So that it is none of the clusters of tests.
-    PLACE = {
-        "WEFT_CLUSTER_STATE": "/run/weft-cluster-bench", "WEFT_CLUSTER_BRIDGE": "weftbr5", "WEFT_CLUSTER_SUBNET": "10.85.0",
-        "WEFT_CLUSTER_PREFIX": "b", "WEFT_CLUSTER_PORT": "7817", "WEFT_CLUSTER_NODES": "2",
-    }
     #: Slurm's controller starts batch jobs once a second. The starts begin at as many moments of it, the same on both sides: one that
     #: comes a little later then waits a little less, or a second more, as often as it really does.
     STARTS = 8
@@ -208,8 +228,8 @@ class SlurmSite(Site):
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            stack.callback(self.call, [self.SCRIPT, "down"], {**self.variables, **self.PLACE}, check=False)
-            told = self.call([self.SCRIPT, "up"], {**self.variables, **self.PLACE})
+            stack.callback(self.end, [self.SCRIPT, "down"], {**self.variables, **CLUSTER})
+            told = self.call([self.SCRIPT, "up"], {**self.variables, **CLUSTER})
             self.variables["SLURM_CONF"] = re.search(r"^export SLURM_CONF=(.*)$", told, re.MULTILINE)[1]
             super().__enter__()
             # Ends in the opposite order: the server first.
@@ -218,10 +238,11 @@ class SlurmSite(Site):
         return self
 
     def settle(self, phase):
-        wait_until(lambda: not self.call(["squeue", "--noheader"], self.variables).strip(), lambda: "Slurm does not come to rest.", every=0.1)
+        jobs = partial(self.call, ["squeue", "--noheader"], self.variables)
+        wait_until(lambda: not jobs().strip(), lambda: f"Slurm does not come to rest:\n{jobs()}", every=0.1)
         time.sleep((phase - time.time()) % 1)
 
-    def launch(self, folder, file):
+    def launch(self, folder, file, phase):
         words, variables = self.script(folder)
         launcher = folder / "launcher"
         script = launcher / "launch.sh"
@@ -234,13 +255,17 @@ class SlurmSite(Site):
         options = [
             f"--job-name={folder.name}", f"--comment={folder.name}", f"--ntasks={RANKS}", "--cpus-per-task=1", f"--mem-per-cpu={memory}M",
             "--no-requeue", "--open-mode=append", f"--chdir={launcher}", f"--output={launcher}/slurm.out"]
+
+        def complaint():
+            return f"the job of {folder.name} does not come on:" + "".join(f"\n{part.read_text()}" for part in launcher.glob("*out*"))
+
+        self.settle(phase)
         clock, began = time.time(), time.monotonic()
         self.call(["sbatch", "--parsable", *options, script], self.variables)
         submitted = time.monotonic() - began
-        told = lambda: "".join(f"\n{part.name}: {part.read_text()}" for part in launcher.glob("*out*"))  # noqa: E731
-        first = self.await_time(file, lambda: f"{shlex.join(words)} in a job gave no first datum{told()}") - began
-        wait_until((launcher / "exit").exists, lambda: f"{shlex.join(words)} in a job does not end{told()}", every=0.1)
-        return {"first_datum": first, "script": (launcher / "begun").stat().st_mtime - clock, "job": submitted}
+        first = self.await_time(file, complaint) - began
+        wait_until((launcher / "exit").exists, complaint, every=0.1)
+        return {"first_datum": first, "job": submitted, "script": (launcher / "begun").stat().st_mtime - clock}
 
 
 def find_server(weft):

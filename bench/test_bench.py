@@ -9,6 +9,8 @@ import pytest
 import measures
 import processes
 import programs
+import sessions
+import sites
 
 
 def shell(script, time_limit=30, **options):
@@ -68,3 +70,37 @@ def test_pairs_alternate():
     for index in range(2):
         assert session.in_turn(index, lambda: order.append("a") or 1, lambda: order.append("b") or 2) == (1, 2)
     assert order == ["a", "b", "b", "a"]
+
+
+def test_results_of_another_section_stay(tmp_path):
+    file = tmp_path / "results.json"
+    sessions.write(file, {"date": "1", "measures": {"a": 1}})
+    sessions.write(file, {"launch": {"date": "2"}})
+    sessions.write(file, {"date": "3", "measures": {"b": 1}})
+    assert json.loads(file.read_text()) == {"date": "3", "measures": {"b": 1}, "launch": {"date": "2"}}
+
+
+def test_the_bare_launch_is_that_of_the_launch_script(tmp_path):
+    site = sites.Site()
+    site.origin = tmp_path / "runs" / "run_1" / "1"
+    (site.origin / "launcher").mkdir(parents=True)
+    (site.origin / "launcher" / "launch.sh").write_text(
+        f"cd {site.origin}/launcher || exit 71\nexport WEFT_RUN_ID=run_1\nexport WEFT_ATTEMPT=1\n"
+        f"mpirun -n 3 --mca orte_tmpdir_base /tmp/weft-run_1-1 'a b/weft-rank' {site.origin} > ../launcher/output 2>&1 < /dev/null\n")
+    words, variables = site.script(tmp_path / "copy")
+    session = str(tmp_path / "copy" / "launcher" / "session")
+    assert words == ["mpirun", "-n", "3", "--mca", "orte_tmpdir_base", session, "a b/weft-rank", str(tmp_path / "copy")]
+    assert variables == {"WEFT_RUN_ID": "run_1", "WEFT_ATTEMPT": "1"}
+
+
+def test_a_copy_of_a_run_has_its_own_input_and_nothing_of_its_output(tmp_path):
+    site = sites.Site()
+    site.origin = tmp_path / "origin"
+    for name in ("module", "python/weft/__pycache__", "work", "ranks", "launcher"):
+        (site.origin / name / "file").mkdir(parents=True)
+    (site.origin / "run.json").write_text(json.dumps({"run": "run_1", "inputs": {"First0": [{"input": {"file": "/old", "count": 7}}]}}))
+    site.copy(tmp_path / "copy", tmp_path / "first")
+    made = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*")}
+    assert made == {"module", "module/file", "python", "python/weft", "work", "ranks", "launcher", "run.json"}
+    document = json.loads((tmp_path / "copy" / "run.json").read_text())
+    assert document == {"run": "run_1", "inputs": {"First0": [{"input": {"file": str(tmp_path / "first"), "count": sites.ITEMS}}]}}

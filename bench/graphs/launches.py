@@ -39,7 +39,7 @@ class Sum(ConsumerPE):
         self.total += number
 
     def _postprocess(self):
-        self.log("BENCH " + json.dumps(dict(items=self.items, total=self.total)))
+        self.log("BENCH " + json.dumps({"items": self.items, "total": self.total}))
 
 
 graph = WorkflowGraph()
