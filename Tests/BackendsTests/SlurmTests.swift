@@ -121,7 +121,7 @@ import WorkflowModel
     }
 
     @Test func theScriptStartsTheRanksOnce() {
-        let slurm = Slurm(.init(rankProgram: "/data/programs/weft-rank", moduleSetup: "/etc/modules.sh"))
+        let slurm = Slurm(.init(rankProgram: "/data/programs/weft-rank", launcher: .srun, moduleSetup: "/etc/modules.sh"))
         let text = slurm.script(for: Self.launch(RunNeeds(modules: ["GCC/12", "it's"]))).text
         #expect(text.hasPrefix("#!/bin/sh\n"))
         #expect(text.contains("\nmkdir claimed 2>/dev/null || exit 0\n"))

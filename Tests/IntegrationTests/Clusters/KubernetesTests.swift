@@ -31,6 +31,26 @@ extension Integration {
             #expect(try await weft.show(run).attempts.count == 1)
         }
 
+        @Test(arguments: [
+            ("succeeded", nil), ("failed-backoff-limit", FailureReport.Cause.launcher), ("launcher-oom-killed", .memory),
+            ("worker-evicted", .node),
+        ]) func whatHappensWhileTheServerIsAwayIsToldAfterwards(_ scenario: String, _ cause: FailureReport.Cause?) async throws {
+            let (cluster, weft) = try ClusterUnderTest.required()
+            let run = try await weft.submit(SlurmCluster.counts(5, every: 0) + ["--max-attempts", "1"])
+            try await KubernetesCluster.waitingReason(run, in: weft, holds: "are being started")
+            for process in weft.serverProcesses() { kill(process, SIGKILL) }
+            try await wait(for: "the server to be gone") { weft.serverProcesses().isEmpty }
+            try KubernetesCluster.release(run, as: scenario)
+            try await wait(for: "the MPIJob to end") {
+                let types = "jsonpath={.status.conditions[?(@.status==\"True\")].type}"
+                let found = try await cluster.run(["kubectl", "-n", "weft", "get", "mpijob", KubernetesCluster.name(of: run), "-o", types])
+                return found.contains("Succeeded") || found.contains("Failed")
+            }
+            try await weft.up()
+            try await weft.wait(for: run, toBe: cause == nil ? .succeeded : .failed)
+            #expect(try await weft.show(run).failure?.cause == cause)
+        }
+
         @Test func aRunOutlivesTheAPIServer() async throws {
             let (cluster, weft) = try ClusterUnderTest.required()
             let run = try await weft.submit(SlurmCluster.counts(20, every: 0.4))

@@ -49,10 +49,12 @@ extension Integration {
             #expect(try await SlurmCluster.hosts(of: big, numbers: 60, in: weft).isSubset(of: ["n3", "n4", "n5"]))
         }
 
-        @Test func mpirunInsideTheJobDoesAsWell() async throws {
+        /// More than once, if need be: see `Slurm.Launcher`.
+        @Test func srunStartsTheRanksToo() async throws {
             let (cluster, _) = try ClusterUnderTest.required()
-            let weft = try await SlurmCluster.weft(on: cluster, ["WEFT_SLURM_LAUNCHER": "mpirun"])
-            let run = try await weft.submit(SlurmCluster.counts(60, every: 0.01) + ["--nodes", "3"])
+            let weft = try await SlurmCluster.weft(on: cluster, ["WEFT_SLURM_LAUNCHER": "srun"])
+            let run = try await weft.submit(
+                SlurmCluster.counts(60, every: 0.01) + ["--nodes", "3", "--max-attempts", "5", "--retry-on", "error"])
             try await weft.wait(for: run, toBe: .succeeded)
             #expect(try await SlurmCluster.hosts(of: run, numbers: 60, in: weft).count == 3)
             await weft.down()

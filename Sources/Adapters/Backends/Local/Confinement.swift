@@ -7,6 +7,8 @@ import WorkflowModel
 /// What keeps the code of PEs on this host to its own: a view of the file system, no network, and limits. All ranks of an attempt share
 /// one sandbox, made by bubblewrap around `mpirun`.
 package struct Confinement: Sendable, Equatable {
+    private static let rankProgram = "/tmp/weft-rank"
+
     package var bubblewrap: String
     /// The server's: of it an attempt sees its own run and the environments.
     package var dataFolder: String
@@ -53,9 +55,11 @@ package struct Confinement: Sendable, Equatable {
         let run = launch.folder.path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
         // What bubblewrap makes on the way to a folder is its own otherwise.
         words += ["--perms", "0755", "--dir", "\(dataFolder)/runs"]
-        for folder in ["\(dataFolder)/environments", rankProgram, run] + readable { words += ["--ro-bind-try", folder, folder] }
+        for folder in ["\(dataFolder)/environments", run] + readable { words += ["--ro-bind-try", folder, folder] }
         for folder in [launch.folder.path] + writable { words += ["--bind", folder, folder] }
-        words += ["--chdir", launch.folder.work]
+        // Wherever it is, its place may be hidden, or the way to it.
+        words += ["--ro-bind", rankProgram, Self.rankProgram, "--chdir", launch.folder.work]
+        let command = command.map { $0 == rankProgram ? Self.rankProgram : $0 }
         if let account {
             // bubblewrap keeps no right for root that is not named.
             words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"]

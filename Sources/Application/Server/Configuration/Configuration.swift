@@ -66,7 +66,7 @@ package struct Configuration: Sendable {
         }
 
         package var interface = Interface.commands
-        package var launcher = Slurm.Launcher.srun
+        package var launcher = Slurm.Launcher.mpirun
         package var maximumJobs = 500
         package var defaults = RunNeeds()
         package var rest = SlurmRESTAccess(url: "http://127.0.0.1:6820", version: "v0.0.38", user: "weft", tokenFile: "/etc/weft/slurm.jwt")
