@@ -7,7 +7,7 @@ package import WorkflowModel
 /// Slurm is asked for the rest: why it waits, and how it ended where it could not say so itself.
 package struct Slurm: Backend {
     /// Under `srun` a rank may send before the receiver has come through MPI's start: with Open MPI 4.1.4 and Slurm 22.05 as Debian 12
-    /// has them, one in ten starts over several nodes crashed in Open MPI's TCP layer, and none of 24 under `mpirun`.
+    /// has them, 8 of 60 starts over three nodes crashed in Open MPI's TCP layer, and none of 24 under `mpirun`.
     package enum Launcher: String, Sendable, CaseIterable {
         case srun, mpirun
     }
