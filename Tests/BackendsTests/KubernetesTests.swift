@@ -28,6 +28,13 @@ import WorkflowModel
         return kubernetes.manifest(of: launch)
     }
 
+    @Test func labelsOfSinglePEsAreRefusedWithTheReason() {
+        let pods = KubernetesSettings(image: "i", claim: "c")
+        let capabilities = Kubernetes(.init(access: Self.access, pods: pods, dataFolder: "/d", rankProgram: "/d/r")).capabilities
+        #expect(!capabilities.needs.contains(.elements))
+        #expect(capabilities.refusals[.elements]?.contains("an MPIJob has one template for all its workers") == true)
+    }
+
     /// Runs of ten shapes.
     static let shapes: [(String, JSONValue)] = [
         ("one-rank", manifest(ranks: 1)),

@@ -41,9 +41,14 @@ package struct BackendCapabilities: Sendable, Equatable {
     package var placing: Placing
     /// What of a run's needs it can give.
     package var needs: Set<RunNeeds.CodingKeys>
+    /// Why it cannot give a need that others can, as the end of a sentence that begins with its name.
+    package var refusals: [RunNeeds.CodingKeys: String]
 
-    package init(placing: Placing, needs: Set<RunNeeds.CodingKeys>, loadsModules: Bool) {
+    package init(
+        placing: Placing, needs: Set<RunNeeds.CodingKeys>, refusals: [RunNeeds.CodingKeys: String] = [:], loadsModules: Bool
+    ) {
         self.placing = placing
+        self.refusals = refusals
         self.needs = loadsModules ? needs.union([.modules]) : needs
     }
 }

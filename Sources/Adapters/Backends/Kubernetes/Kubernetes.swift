@@ -50,6 +50,9 @@ package struct Kubernetes: Backend {
     package var capabilities: BackendCapabilities {
         BackendCapabilities(
             placing: .engine(maximumJobs: configuration.maximumJobs), needs: [.timeLimit, .nodes, .labels, .architecture, .queue],
+            refusals: [
+                .elements: "is not possible: an MPIJob has one template for all its workers, so their nodes all have the same labels"
+            ],
             loadsModules: configuration.moduleSetup != nil)
     }
 

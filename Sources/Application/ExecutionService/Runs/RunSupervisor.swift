@@ -37,14 +37,17 @@ final class RunSupervisor: Sendable {
 
     /// - Throws: `Problem` that names the field, when the run could never start here.
     func checkFits(_ request: ResourceRequest) async throws(Problem) {
-        let unknown = request.needs.said.subtracting(backend.capabilities.needs)
+        let capabilities = backend.capabilities
+        let unknown = request.needs.said.subtracting(capabilities.needs).sorted { $0.rawValue < $1.rawValue }
         guard unknown.isEmpty else {
-            let known = backend.capabilities.needs.map(\.rawValue).sorted().joined(separator: ", ")
+            let known = capabilities.needs.map(\.rawValue).sorted().joined(separator: ", ")
             throw Problem(
                 .invalid, "This cluster cannot give what the run needs.",
-                errors: unknown.map(\.rawValue).sorted().map { .init("/needs/\($0)", "is not known here; known are \(known)") })
+                errors: unknown.map {
+                    .init("/needs/\($0.rawValue)", "\(capabilities.refusals[$0] ?? "is not known here"); known are \(known)")
+                })
         }
-        guard backend.capabilities.placing == .weft else { return }
+        guard capabilities.placing == .weft else { return }
         do { try FirstComeFirstServed.checkFits(request, nodes: try await backend.nodes()) } catch let error as Problem {
             throw error
         } catch {
