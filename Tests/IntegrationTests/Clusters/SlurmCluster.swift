@@ -40,11 +40,32 @@ enum SlurmCluster {
         return Set(pairs.compactMap { $0[1].stringValue })
     }
 
-    /// Jobs that Slurm has had for the run.
+    /// Of which the first and the last PE need nodes of one class, and the two instances of the middle one those of another.
+    static func places(_ numbers: Int, every seconds: Double) -> [String] {
+        [
+            "test/places", "-d", #"{"Numbers": [{"count": \#(numbers), "seconds": \#(seconds)}]}"#, "-n", "4", "--layout", "spread",
+            "--pe-label", "Numbers0=small", "--pe-label", "Wait1=big", "--pe-label", "Sum2=small",
+        ]
+    }
+
+    /// Expects each rank of such a run on a node of its class, where its PEs said that they are.
+    static func expectPlaces(of run: String, in weft: Installation) async throws {
+        let plan = try #require(try await weft.show(run).plan)
+        let logged = try await weft.weft(["run", "logs", run, "-o", "json"]).output.split(separator: "\n")
+        let lines = try logged.map { try WireJSON.decode(LogLine.self, from: $0.utf8) }
+        for rank in 0..<plan.ranks {
+            let hosts = Set(lines.filter { $0.rank == rank }.map(\.text))
+            let elements = plan.workers(onRank: rank).flatMap { plan.stages[plan.workers[$0].stage].elements }
+            let nodes = elements == [1] ? ["n3", "n4", "n5"] : ["n1", "n2"]
+            #expect(hosts.count == 1 && hosts.isSubset(of: nodes.map { "on \($0)" }), "rank \(rank) of \(elements): \(hosts)")
+        }
+    }
+
+    /// Jobs that Slurm has had for the run. Of a heterogeneous one it lists the components, as `7+0`.
     static func jobs(of run: String, on cluster: TestCluster) async throws -> [String] {
-        try await cluster.run(["squeue", "--noheader", "--states=all", "--format=%i %j"]).split(separator: "\n").filter {
-            $0.contains("weft-\(run)-")
-        }.map { String($0.split(separator: " ")[0]) }
+        let lines = try await cluster.run(["squeue", "--noheader", "--states=all", "--format=%i %j"]).split(separator: "\n")
+        let jobs = lines.filter { $0.contains("weft-\(run)-") }.compactMap { $0.split(whereSeparator: { "+ ".contains($0) }).first }
+        return Set(jobs.map(String.init)).sorted()
     }
 
     static func waitingReason(_ run: String, in weft: Installation, holds text: String) async throws {

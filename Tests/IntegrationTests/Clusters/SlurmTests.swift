@@ -49,6 +49,50 @@ extension Integration {
             #expect(try await SlurmCluster.hosts(of: big, numbers: 60, in: weft).isSubset(of: ["n3", "n4", "n5"]))
         }
 
+        @Test func ranksRunOnNodesOfTheClassThatTheirPEsNeed() async throws {
+            let (cluster, weft) = try ClusterUnderTest.required()
+            try await weft.register("places")
+            let run = try await weft.submit(SlurmCluster.places(20, every: 0.01))
+            try await weft.wait(for: run, toBe: .succeeded)
+            try await SlurmCluster.expectPlaces(of: run, in: weft)
+            #expect(try await SlurmCluster.jobs(of: run, on: cluster).count == 1)
+
+            let long = try await weft.submit(SlurmCluster.places(10_000, every: 1))
+            try await weft.wait(for: long, toBe: .running)
+            try await wait(for: "ranks on the nodes") { Installation.processes(of: long).count > 8 }
+            #expect(try await weft.weft(["run", "cancel", long]).status == 0)
+            try await weft.wait(for: long, toBe: .cancelled)
+            try await wait(for: "its job to end") { try await !cluster.run(["squeue", "--noheader", "--format=%j"]).contains(long) }
+            #expect(Installation.processes(of: long).isEmpty)
+
+            try await SlurmCluster.drained(cluster, "new disks") {
+                let waiting = try await weft.submit(SlurmCluster.places(10, every: 0))
+                try await SlurmCluster.waitingReason(waiting, in: weft, holds: "new disks")
+                #expect(try await weft.weft(["run", "cancel", waiting]).status == 0)
+                try await weft.wait(for: waiting, toBe: .cancelled)
+            }
+        }
+
+        /// In the first component, whose node has the launcher, and in the other.
+        @Test(arguments: ["big", "small"]) func aKilledNodeOfOneClassMeansAnotherAttemptOnOthers(_ label: String) async throws {
+            let (cluster, weft) = try ClusterUnderTest.required()
+            try await weft.register("places")
+            let run = try await weft.submit(SlurmCluster.places(60, every: 0.3))
+            try await weft.wait(for: run, toBe: .running)
+            try await wait(for: "first words") { try await !weft.weft(["run", "logs", run]).output.isEmpty }
+            let nodes = try await cluster.run(["squeue", "--noheader", "--states=running", "--format=%j %N"]).split(separator: "\n")
+                .filter { $0.contains(run) }.flatMap { $0.split(separator: " ").dropFirst().map(String.init) }
+            let lost = try #require(nodes.first { (label == "big") == ["n3", "n4", "n5"].contains($0) }, "\(nodes)")
+            try await cluster(["crash", lost])
+            try await weft.wait(for: run, toBe: .succeeded, seconds: 90)
+            let ended = try await weft.show(run)
+            #expect(ended.attempts.count == 2)
+            let first = try #require(ended.attempts.first?.failure)
+            #expect(first.cause == .node && first.node == lost, "\(first)")
+            try await SlurmCluster.expectPlaces(of: run, in: weft)
+            try await cluster(["boot", lost])
+        }
+
         /// More than once, if need be: see `Slurm.Launcher`.
         @Test func srunStartsTheRanksToo() async throws {
             let (cluster, _) = try ClusterUnderTest.required()
@@ -57,6 +101,9 @@ extension Integration {
                 SlurmCluster.counts(60, every: 0.01) + ["--nodes", "3", "--max-attempts", "5", "--retry-on", "error"])
             try await weft.wait(for: run, toBe: .succeeded)
             #expect(try await SlurmCluster.hosts(of: run, numbers: 60, in: weft).count == 3)
+            let refused = try await weft.weft(["run", "submit"] + SlurmCluster.counts(1, every: 0) + ["--pe-label", "Place1=big"])
+            #expect(refused.status == 1 && refused.error.contains("/needs/elements"), "\(refused)")
+            #expect(refused.error.contains("slurm.launcher: mpirun"), "\(refused)")
             await weft.down()
         }
 
@@ -77,6 +124,10 @@ extension Integration {
             _ = try await weft.weft(["run", "cancel", long])
             try await weft.wait(for: long, toBe: .cancelled)
             #expect(try await SlurmCluster.jobs(of: long, on: cluster).count == 1)
+            try await weft.register("places")
+            let places = try await weft.submit(SlurmCluster.places(20, every: 0.01))
+            try await weft.wait(for: places, toBe: .succeeded)
+            try await SlurmCluster.expectPlaces(of: places, in: weft)
             await weft.down()
         }
 
@@ -208,7 +259,8 @@ extension Integration {
             #expect(try await SlurmCluster.jobs(of: other, on: cluster).count == 1)
         }
 
-        @Test func aServerKilledBetweenSubmitAndRecordSubmitsOnce() async throws {
+        @Test(arguments: [[], ["--pe-label", "Place1=big"]])
+        func aServerKilledBetweenSubmitAndRecordSubmitsOnce(_ labels: [String]) async throws {
             let (cluster, _) = try ClusterUnderTest.required()
             let folder = "/tmp/weft-fault-\(UUID().uuidString.prefix(8))"
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -226,7 +278,7 @@ extension Integration {
             let weft = try await SlurmCluster.weft(on: cluster, ["PATH": "\(folder):\(path)"])
             let server = try #require(weft.serverProcesses().first)
             try "\(server)".write(toFile: folder + "/server", atomically: true, encoding: .utf8)
-            let run = try await weft.submit(SlurmCluster.counts(10, every: 0))
+            let run = try await weft.submit(SlurmCluster.counts(10, every: 0) + labels)
             try await wait(for: "the server to be killed") {
                 FileManager.default.fileExists(atPath: folder + "/killed") && weft.serverProcesses().isEmpty
             }

@@ -43,6 +43,9 @@ package struct Slurm: Backend {
     /// How long the files of a job that Slurm says has ended may take to show here.
     private static let secondsToShow = 10.0
 
+    /// `srun` numbers ranks by component, whatever the plan says.
+    private static let elementsWithoutMPIRun = "is not possible where srun starts the ranks; it takes slurm.launcher: mpirun"
+
     private let configuration: Configuration
     private let controller: any SlurmController
     private let view: SlurmView
@@ -58,10 +61,11 @@ package struct Slurm: Backend {
     }
 
     package var capabilities: BackendCapabilities {
-        BackendCapabilities(
+        let needs: Set<RunNeeds.CodingKeys> = [.timeLimit, .nodes, .labels, .partition, .account, .qos, .reservation, .constraint]
+        return BackendCapabilities(
             placing: .engine(maximumJobs: configuration.maximumJobs),
-            needs: [.timeLimit, .nodes, .labels, .partition, .account, .qos, .reservation, .constraint],
-            loadsModules: configuration.moduleSetup != nil)
+            needs: configuration.launcher == .mpirun ? needs.union([.elements]) : needs,
+            refusals: [.elements: Self.elementsWithoutMPIRun], loadsModules: configuration.moduleSetup != nil)
     }
 
     package func nodes() async throws(BackendError) -> [ClusterNode] { try await view.nodes() }
@@ -73,6 +77,7 @@ package struct Slurm: Backend {
     package func submit(_ launch: Launch) async throws(BackendError) {
         let files = LauncherFiles(launch.folder)
         try files.write(script(for: launch))
+        try writeScripts(of: launch)
         if try files.readJob() != nil { return }
         if try files.isSubmitting {
             // An sbatch that is still under way has the lock.
@@ -106,10 +111,22 @@ package struct Slurm: Backend {
         return id
     }
 
+    private func rank(_ launch: Launch) -> [String] { [configuration.rankProgram, launch.folder.path] }
+
+    private func writeScripts(of launch: Launch) throws(BackendError) {
+        let components = SlurmComponents(launch.resources)
+        guard components.isHeterogeneous else { return }
+        guard configuration.launcher == .mpirun else { throw BackendError("needs.elements \(Self.elementsWithoutMPIRun)") }
+        for script in components.scripts(mpirun: configuration.mpirun, rank: rank(launch)) {
+            try BackendError.wrapping { try SmallFile.write(script.text.utf8, to: "\(launch.folder.launcher)/\(script.name)") }
+        }
+    }
+
     func script(for launch: Launch) -> LaunchScript {
-        let rank = [configuration.rankProgram, launch.folder.path]
+        let rank = rank(launch)
         let command =
             switch configuration.launcher {
+            case .mpirun where SlurmComponents(launch.resources).isHeterogeneous: SlurmComponents.command
             case .srun: ["srun", "--mpi=pmix", "--ntasks=\(launch.ranks)", "--kill-on-bad-exit=1"] + rank
             case .mpirun: [configuration.mpirun, "-n", "\(launch.ranks)", "--bind-to", "none"] + rank
             }
@@ -231,6 +248,7 @@ package struct Slurm: Backend {
             String(decoding: $0.suffix(16 << 10), as: UTF8.self)
         }
         let text = [(try? files.readOutput()) ?? "", printed ?? ""].filter { !$0.isEmpty }.joined(separator: "\n")
-        return SlurmOutput(text).explain(end, plan: plan, graph: graph)
+        let output = SlurmOutput(text, tasksAreRanks: !SlurmComponents(launch.resources).isHeterogeneous)
+        return output.explain(end, plan: plan, graph: graph)
     }
 }

@@ -5,6 +5,7 @@ import WorkflowModel
 
 /// A job as Slurm tells it: `squeue --json`, `sacct --json`, or either of the REST API's lists. Reads the forms of data_parser from
 /// 22.05 (states as texts, plain numbers) to the current ones (lists of states, numbers as objects with `set` and `number`).
+/// A heterogeneous job, which Slurm lists by its components, is one job here.
 struct SlurmJob: Equatable {
     enum State: String, CaseIterable {
         case pending = "PENDING"
@@ -65,6 +66,20 @@ extension SlurmJob {
         var submit_time: Number?
         var end_time: Number?
         var time: Times?
+        var het_job_id: Number?
+        var het_job_offset: Number?
+        var het: Component?
+
+        /// Of a heterogeneous job, whose number is that of its first component.
+        var component: (job: Int, offset: Int)? {
+            guard let job = (het_job_id ?? het?.job_id)?.value, job > 0 else { return nil }
+            return (job, (het_job_offset ?? het?.job_offset)?.value ?? job_id - job)
+        }
+    }
+
+    private struct Component: Decodable {
+        var job_id: Number?
+        var job_offset: Number?
     }
 
     private struct Times: Decodable {
@@ -139,7 +154,50 @@ extension SlurmJob {
         if document.jobs.isEmpty, let complaint, !complaint.hasPrefix("Nothing found") {
             throw BackendError("Slurm does not answer: \(complaint)", isPassing: true)
         }
-        return document.jobs.compactMap(SlurmJob.init)
+        return document.jobs.reduce(into: Joining()) { $0.add($1) }.jobs
+    }
+
+    /// Puts the components of heterogeneous jobs together.
+    private struct Joining {
+        private var parts: [[(offset: Int, job: SlurmJob)]] = []
+        private var places: [Int: Int] = [:]
+
+        mutating func add(_ entry: Entry) {
+            guard let job = SlurmJob(entry) else { return }
+            guard let component = entry.component else { return parts.append([(0, job)]) }
+            let place = places[component.job] ?? parts.count
+            places[component.job] = place
+            if place == parts.count { parts.append([]) }
+            parts[place].removeAll { $0.offset == component.offset }
+            parts[place].append((component.offset, job))
+        }
+
+        /// One whose first component is not there cannot be understood.
+        var jobs: [SlurmJob] {
+            parts.compactMap { part in
+                let sorted = part.sorted { $0.offset < $1.offset }
+                return sorted.first?.offset == 0 ? SlurmJob(components: sorted.map(\.job)) : nil
+            }
+        }
+    }
+
+    /// - Parameter components: in their order; the script runs in the first.
+    private init?(components: [SlurmJob]) {
+        guard let first = components.first else { return nil }
+        self = first
+        guard components.count > 1 else { return }
+        nodes = components.flatMap(\.nodes)
+        // One that can never start keeps the others, which only wait for nodes, from it.
+        reason = components.map(\.reason).first { !["None", "", "Resources", "Priority"].contains($0) } ?? first.reason
+        if let open = components.first(where: { !$0.state.isFinal }) {
+            if first.state.isFinal { state = open.state }
+            (exitStatus, endedAt) = (nil, nil)
+        } else {
+            // What Slurm did to one of them ended them all; some say that they were cancelled then.
+            let ends = components.filter { $0.end?.cause.isOfTheEngine == true }
+            state = (ends.first { $0.state != .cancelled } ?? ends.first ?? first).state
+            endedAt = components.compactMap(\.endedAt).max()
+        }
     }
 
     private init?(_ entry: Entry) {

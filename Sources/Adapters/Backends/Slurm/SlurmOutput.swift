@@ -6,8 +6,13 @@ import WorkflowModel
 /// Reads what `srun` and Slurm's daemons print into a job's output when ranks end badly.
 struct SlurmOutput {
     var text: String
+    /// Else they are Open MPI's daemons.
+    var tasksAreRanks: Bool
 
-    init(_ text: String) { self.text = text }
+    init(_ text: String, tasksAreRanks: Bool = true) {
+        self.text = text
+        self.tasksAreRanks = tasksAreRanks
+    }
 
     /// `srun: error: n3: task 2: Killed`, `srun: error: n1: tasks 0-1: Exited with exit code 7`
     private var lostTask: (node: String, rank: Int, how: String)? {
@@ -23,7 +28,7 @@ struct SlurmOutput {
 
     func explain(_ end: LaunchEnd, plan: Plan, graph: WorkflowGraph) -> FailureReport {
         let mpirun = MPIRunOutput(text).explain(end, plan: plan, graph: graph, node: end.nodes.count == 1 ? end.nodes[0] : nil)
-        guard case .exited = end.cause, mpirun.cause == .launcher, let lost = lostTask,
+        guard tasksAreRanks, case .exited = end.cause, mpirun.cause == .launcher, let lost = lostTask,
             plan.workers.contains(where: { $0.rank == lost.rank })
         else { return mpirun }
         let elements = plan.workers(onRank: lost.rank).flatMap { plan.stages[plan.workers[$0].stage].elements }.map {

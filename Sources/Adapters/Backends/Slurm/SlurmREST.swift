@@ -32,11 +32,6 @@ struct SlurmREST: SlurmController {
 
     init(_ access: SlurmRESTAccess) { self.access = access }
 
-    private struct Submission: Encodable {
-        var script: String
-        var job: JSONValue
-    }
-
     private struct Submitted: Decodable {
         var job_id: Int?
     }
@@ -44,7 +39,7 @@ struct SlurmREST: SlurmController {
     /// - Parameter lock: not used: who dies takes the request with him, or it has been taken already and is found by its name.
     func submit(_ request: SlurmRequest, script: String, lock: String) async throws(BackendError) -> Int {
         let text = try BackendError.wrapping { try SmallFile.read(script) } ?? []
-        let body = Submission(script: String(decoding: text, as: UTF8.self), job: Self.job(request))
+        let body = Self.submission(request, script: String(decoding: text, as: UTF8.self))
         let answer = try await send("POST", "slurm/\(access.version)/job/submit", try? WireJSON.encode(body))
         guard let job = (try? WireJSON.decode(Submitted.self, from: answer))?.job_id, job > 0 else {
             throw BackendError("slurmrestd: no job number in its answer", isPassing: true)
@@ -52,16 +47,22 @@ struct SlurmREST: SlurmController {
         return job
     }
 
-    static func job(_ request: SlurmRequest) -> JSONValue {
+    static func submission(_ request: SlurmRequest, script: String) -> JSONValue {
+        let jobs = request.components.map { job(request, $0) }
+        guard jobs.count > 1 else { return ["script": .string(script), "job": jobs.first ?? .null] }
+        return ["script": .string(script), "jobs": .array(jobs)]
+    }
+
+    private static func job(_ request: SlurmRequest, _ component: SlurmRequest.Component) -> JSONValue {
         var job: [String: JSONValue] = [
-            "name": .string(request.name), "comment": .string(request.comment), "tasks": .integer(Int64(request.ranks)),
+            "name": .string(request.name), "comment": .string(request.comment), "tasks": .integer(Int64(component.ranks)),
             "cpus_per_task": .integer(1), "memory_per_cpu": .integer(Int64(request.memoryPerRank)), "requeue": .bool(false),
             "open_mode": .string("append"), "current_working_directory": .string(request.folder),
             "standard_output": .string(request.output),
             // slurmrestd gives a job no environment of its own.
             "environment": .object(["PATH": .string(ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin")]),
         ]
-        if let nodes = request.nodes, let ranks = request.ranksPerNode {
+        if let nodes = request.nodes, let ranks = request.ranksPerNode(component) {
             job["nodes"] = .array([.integer(Int64(nodes)), .integer(Int64(nodes))])
             job["tasks_per_node"] = .integer(Int64(ranks))
         }
@@ -69,7 +70,7 @@ struct SlurmREST: SlurmController {
         if !request.excluded.isEmpty { job["excluded_nodes"] = .array(request.excluded.map(JSONValue.string)) }
         let texts = [
             ("partition", request.partition), ("account", request.account), ("qos", request.qos), ("reservation", request.reservation),
-            ("constraints", request.constraint),
+            ("constraints", component.constraint),
         ]
         for case (let name, let value?) in texts { job[name] = .string(value) }
         return .object(job)

@@ -4,9 +4,15 @@ import WorkflowModel
 
 /// What a job asks of Slurm, for both of its ways in.
 struct SlurmRequest: Equatable {
+    /// What differs between the components of a heterogeneous job; other jobs have one.
+    struct Component: Equatable {
+        var ranks: Int
+        var constraint: String?
+    }
+
     var name: String
     var comment: String
-    var ranks: Int
+    var components: [Component]
     var nodes: Int?
     /// MiB.
     var memoryPerRank: Int
@@ -16,7 +22,6 @@ struct SlurmRequest: Equatable {
     var account: String?
     var qos: String?
     var reservation: String?
-    var constraint: String?
     var excluded: [String]
     var folder: String
     var output: String
@@ -28,7 +33,11 @@ struct SlurmRequest: Equatable {
         let needs = launch.resources.needs
         name = launch.name
         comment = "Weft \(launch.run), attempt \(launch.attempt)"
-        ranks = launch.ranks
+        let wanted = [needs.constraint ?? defaults.constraint].compactMap(\.self) + (needs.labels ?? [])
+        components = SlurmComponents(launch.resources).components.map { component in
+            let features = wanted + (component.labels.isEmpty ? [] : [component.features])
+            return Component(ranks: component.ranks, constraint: features.isEmpty ? nil : features.joined(separator: "&"))
+        }
         self.nodes = needs.nodes
         memoryPerRank = launch.resources.memoryPerRank
         minutes = (needs.timeLimit ?? defaults.timeLimit).map { ($0 + 59) / 60 + 1 }
@@ -36,26 +45,29 @@ struct SlurmRequest: Equatable {
         account = needs.account ?? defaults.account
         qos = needs.qos ?? defaults.qos
         reservation = needs.reservation ?? defaults.reservation
-        let wanted = [needs.constraint ?? defaults.constraint].compactMap(\.self) + (needs.labels ?? [])
-        constraint = wanted.isEmpty ? nil : wanted.joined(separator: "&")
         excluded = nodes.map(\.name).filter(launch.avoided.contains).sorted()
         folder = launch.folder.launcher
         output = launch.folder.launcher + "/slurm.out"
     }
 
     /// Ranks of a node, where their number of nodes is given.
-    var ranksPerNode: Int? { nodes.map { (ranks + $0 - 1) / $0 } }
+    func ranksPerNode(_ component: Component) -> Int? { nodes.map { (component.ranks + $0 - 1) / $0 } }
 
-    /// For `sbatch`. Slurm never starts a job of Weft's again by itself: another start is another attempt.
-    var options: [String] {
+    /// For `sbatch`.
+    var options: [String] { Array(components.map(options).joined(separator: [":"])) }
+
+    /// Slurm never starts a job of Weft's again by itself: another start is another attempt.
+    private func options(_ component: Component) -> [String] {
         var options = [
-            "--job-name=\(name)", "--comment=\(comment)", "--ntasks=\(ranks)", "--cpus-per-task=1", "--mem-per-cpu=\(memoryPerRank)M",
-            "--no-requeue", "--open-mode=append", "--chdir=\(folder)", "--output=\(output)",
+            "--job-name=\(name)", "--comment=\(comment)", "--ntasks=\(component.ranks)", "--cpus-per-task=1",
+            "--mem-per-cpu=\(memoryPerRank)M", "--no-requeue", "--open-mode=append", "--chdir=\(folder)", "--output=\(output)",
         ]
-        if let nodes, let ranksPerNode { options += ["--nodes=\(nodes)", "--ntasks-per-node=\(ranksPerNode)"] }
+        if let nodes, let ranksPerNode = ranksPerNode(component) {
+            options += ["--nodes=\(nodes)", "--ntasks-per-node=\(ranksPerNode)"]
+        }
         let values = [
             ("time", minutes.map(String.init)), ("partition", partition), ("account", account), ("qos", qos), ("reservation", reservation),
-            ("constraint", constraint), ("exclude", excluded.isEmpty ? nil : excluded.joined(separator: ",")),
+            ("constraint", component.constraint), ("exclude", excluded.isEmpty ? nil : excluded.joined(separator: ",")),
         ]
         return options + values.compactMap { name, value in value.map { "--\(name)=\($0)" } }
     }
