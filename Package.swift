@@ -85,6 +85,7 @@ let package = Package(
         target(.core, "Planning", ["WorkflowModel"]),
         target(.core, "StreamEngine", ["WorkflowModel", collections]),
         target(.core, "Scheduling", ["WorkflowModel"]),
+        target(.core, "Prediction", ["WorkflowModel"]),
         target(.core, "Provenance", ["WorkflowModel"]),
         target(.core, "NativeElements", ["WorkflowModel"]),
         target(.core, "GraphFormats", ["WorkflowModel", "NativeElements", yams]),
@@ -147,8 +148,8 @@ let package = Package(
         target(
             .application, "Commands",
             [
-                "WorkflowModel", "Planning", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends", "PythonPackage", "CPosix",
-                argumentParser, subprocess,
+                "WorkflowModel", "Planning", "Scheduling", "Prediction", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends",
+                "PythonPackage", "CPosix", argumentParser, subprocess,
             ]),
 
         // Programs: an `@main` each and nothing else.
@@ -165,6 +166,7 @@ let package = Package(
         tests("PlanningTests", ["Planning", "WorkflowModel"]),
         tests("StreamEngineTests", ["StreamEngine", "WorkflowModel"]),
         tests("SchedulingTests", ["Scheduling", "WorkflowModel"]),
+        tests("PredictionTests", ["Prediction", "WorkflowModel"]),
         tests("ProvenanceTests", ["Provenance", "WorkflowModel"]),
         tests("NativeElementsTests", ["NativeElements", "WorkflowModel"]),
         tests("GraphFormatsTests", ["GraphFormats", "NativeElements", "WorkflowModel"]),

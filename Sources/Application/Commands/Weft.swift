@@ -13,7 +13,7 @@ struct Weft: AsyncParsableCommand {
             """,
         subcommands: [
             Try.self, Up.self, Down.self, Status.self, GraphCommand.self, ElementCommand.self, PlanCommand.self, RunCommand.self,
-            ProvenanceCommand.self, NodeCommand.self, AuthCommand.self,
+            ProvenanceCommand.self, NodeCommand.self, SimulateCommand.self, AuthCommand.self,
         ])
 }
 

@@ -5,7 +5,7 @@ import Glibc
 
 /// Files that users name on the command line.
 enum TextFile {
-    private static let maximumSize = 64 << 20
+    static let maximumSize = 64 << 20
 
     /// `-` is standard input.
     static func read(_ path: String) throws(CommandFailure) -> String {
@@ -15,7 +15,7 @@ enum TextFile {
     }
 
     /// `-` is standard input.
-    static func bytes(_ path: String) throws(CommandFailure) -> [UInt8] {
+    static func bytes(_ path: String, maximumSize: Int = maximumSize) throws(CommandFailure) -> [UInt8] {
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw systemFailure("'\(path)' cannot be read") }
         defer { close(descriptor) }

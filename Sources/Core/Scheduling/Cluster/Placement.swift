@@ -165,7 +165,7 @@ extension NodeRoom {
 }
 
 extension ClusterNode {
-    fileprivate func matches(_ needs: RunNeeds, _ labels: Set<String>) -> Bool {
+    func matches(_ needs: RunNeeds, _ labels: Set<String>) -> Bool {
         self.labels.isSuperset(of: labels) && self.labels.isSuperset(of: needs.labels ?? [])
             && (needs.architecture == nil || architecture == needs.architecture)
     }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Scheduling
+import WorkflowModel
+
+/// What `weft simulate --out` leaves behind.
+struct SimulationFiles {
+    var folder: String
+
+    func write(_ workload: Workload, _ outcomes: [Simulation.Outcome], _ report: SimulationReport, _ timeline: Timeline, slots: Int) throws
+    {
+        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+            throw CommandFailure("The folder '\(folder)' cannot be made: \(error.localizedDescription)")
+        }
+        try write(
+            "schedule.csv",
+            rows("id,submit,start,end", workload, outcomes) { entry, outcome in
+                [entry.name, entry.submitted, outcome.started, outcome.started + entry.runTime]
+            })
+        try write(
+            "predictions.csv",
+            rows("id,expected,p90,p95,actual", workload, outcomes) { entry, outcome in
+                [entry.name, outcome.prediction.expected, outcome.prediction.p90, outcome.prediction.p95, entry.runTime]
+            })
+        try write("metrics.json", WireJSON.encode(report, pretty: true) + [UInt8(ascii: "\n")])
+        try write("picture.svg", Array(SchedulePicture(timeline: timeline, slots: slots, title: report.title).svg.utf8))
+    }
+
+    private func rows(
+        _ header: String, _ workload: Workload, _ outcomes: [Simulation.Outcome], _ row: (Workload.Entry, Simulation.Outcome) -> [Int]
+    ) -> [UInt8] {
+        var bytes = Array(header.utf8)
+        bytes.reserveCapacity(outcomes.count * 32)
+        bytes.append(UInt8(ascii: "\n"))
+        for (entry, outcome) in zip(workload.entries, outcomes) {
+            for (index, value) in row(entry, outcome).enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                bytes += String(value).utf8
+            }
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        return bytes
+    }
+
+    private func write(_ name: String, _ bytes: [UInt8]) throws {
+        do { try Data(bytes).write(to: URL(fileURLWithPath: folder).appendingPathComponent(name), options: .atomic) } catch {
+            throw CommandFailure("'\(folder)/\(name)' cannot be written: \(error.localizedDescription)")
+        }
+    }
+}
+
+extension SimulationReport {
+    var title: String { "\(policy.rawValue), run times from \(predictor.rawValue), \(metrics.jobs) jobs on \(slots) slots" }
+}

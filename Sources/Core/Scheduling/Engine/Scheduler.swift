@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import WorkflowModel
+
+/// Decides which jobs start where. A value: the same events in the same order give the same decisions, live, in a simulation and in
+/// a forecast.
+///
+/// Whatever happens at one instant is told first, in the order: predictions outlived, ends, submissions; then ``pass(at:)`` decides.
+package struct Scheduler: Sendable {
+    package let policy: SchedulingPolicy
+    package private(set) var machine: Machine
+    private var windows: Windows
+    package var accounts: Accounts
+    private var queue = WaitingQueue()
+    private var running: [Int: RunningJob] = [:]
+    private var expectedEnds = SortedChunks<JobEnd>()
+    private var latestEnds = SortedChunks<JobEnd>()
+    private var outlook: Outlook
+    private var reservations: Reservations?
+    private var promises = Promises()
+    /// Jobs that wait or run for which not any slot will do.
+    private var particular = 0
+    package init(policy: SchedulingPolicy, machine: Machine, accounts: Accounts = Accounts()) {
+        self.policy = policy
+        self.machine = machine
+        self.accounts = accounts
+        windows = Windows(nodes: machine.nodes.count)
+        outlook = Outlook(nodes: machine.nodes.count)
+        if policy.backfill == .conservative { reservations = Reservations(machine, windows, running: [], waiting: [], at: 0) }
+    }
+
+    package var waiting: [Job] { queue.live }
+    package var waitingCount: Int { queue.count }
+    package var runningJobs: [RunningJob] { running.values.sorted { $0.job.id < $1.job.id } }
+
+    package mutating func demand(of request: ResourceRequest) -> DemandID { machine.demand(of: request) }
+
+    // MARK: What happens
+
+    package mutating func submit(_ job: Job, at now: Int) {
+        queue.append(job)
+        count(job, 1)
+        accounts.wait(job)
+        reservations?.add(job, at: now, machine, windows)
+    }
+
+    /// A job that waits is no longer wanted.
+    package mutating func withdraw(_ id: Int) {
+        guard let place = queue.place(of: id) else { return }
+        accounts.leave(queue[place])
+        count(queue[place], -1)
+        queue.remove(at: place)
+        promises.remove(id)
+        reservations?.withdraw(id, machine)
+    }
+
+    package mutating func end(_ id: Int, at now: Int) {
+        guard let ended = running.removeValue(forKey: id) else { return }
+        count(ended.job, -1)
+        promises.end(ended, machine)
+        expectedEnds.remove(JobEnd(time: ended.expectedEnd, job: id))
+        latestEnds.remove(JobEnd(time: ended.latestEnd, job: id))
+        machine.release(ended.shares, ended.job.demand)
+        accounts.end(ended, memoryPerRank: machine.memoryPerRank(ended.job.demand), at: now)
+        reservations?.end(ended, at: now, machine)
+    }
+
+    /// The job runs longer than was expected of it.
+    package mutating func outlives(_ id: Int, expected: Int) {
+        guard var job = running[id] else { return }
+        expectedEnds.remove(JobEnd(time: job.expectedEnd, job: id))
+        job.job.expected = expected
+        running[id] = job
+        expectedEnds.insert(JobEnd(time: job.expectedEnd, job: id))
+    }
+
+    /// Takes up a job that runs already.
+    package mutating func resume(_ job: RunningJob, at now: Int) {
+        machine.take(job.shares, job.job.demand)
+        count(job.job, 1)
+        record(job, at: now)
+        reservations?.resume(job, machine)
+    }
+
+    package mutating func setUp(_ node: Int, _ up: Bool, at now: Int) {
+        machine.setUp(node, up)
+        reserveAnew(at: now)
+    }
+
+    package mutating func setWindows(_ list: [Window], at now: Int) {
+        windows.replace(with: list)
+        reserveAnew(at: now)
+    }
+
+    /// Any free slot does for any rank.
+    private var isPool: Bool { particular == 0 && windows.isEmpty }
+
+    private mutating func count(_ job: Job, _ sign: Int) {
+        if !machine.isPlain(job.demand) || job.reservation != nil { particular += sign }
+    }
+
+    private mutating func reserveAnew(at now: Int) {
+        promises.removeAll()
+        guard reservations != nil else { return }
+        reservations = Reservations(machine, windows, running: runningJobs, waiting: queue.live, at: now)
+    }
+
+    /// The next instant at which a pass may start something though nothing happens.
+    package func nextWake(after now: Int) -> Int? {
+        let window = queue.count > 0 ? windows.boundaries(after: now).first : nil
+        return [window, reservations?.next(after: now), promises.all.first { $0.start > now }?.start].compactMap(\.self).min()
+    }
+
+    /// The latest start that the job was promised.
+    package func promisedStart(of job: Int) -> Int? { promises.start(of: job) ?? reservations?.start(of: job) }
+
+    // MARK: Deciding
+
+    /// - Returns: the jobs that start now, in the order in which they were chosen.
+    package mutating func pass(at now: Int) -> [RunningJob] {
+        guard queue.count > 0 else { return [] }
+        queue.compact()
+        accounts.update(to: now)
+        if reservations != nil { return reservedPass(at: now) }
+        if case .promises(let slack) = policy.backfill { return promisedPass(slack: slack, at: now) }
+        guard queue.leastRanks <= machine.freeSlots else { return [] }
+        queue.sort(by: policy, at: now) { accounts.factor($0) }
+        var started: [RunningJob] = []
+        guard let head = startFront(at: now, &started) else { return started }
+        if case .easy(let shortestFirst) = policy.backfill, queue.count > 1, machine.freeSlots > 0 {
+            backfill(behind: head, shortestFirst: shortestFirst, at: now, &started)
+        }
+        return started
+    }
+
+    /// Starts from the front while the first fits.
+    /// - Returns: the place of the first that does not.
+    private mutating func startFront(at now: Int, _ started: inout [RunningJob]) -> Int? {
+        var place = 0
+        while let next = queue.next(from: place) {
+            let job = queue[next]
+            if hold(job) == nil, !machine.isTooLarge(job.ranks, job.demand) {
+                guard let shares = machine.place(job.ranks, job.demand, within: windows.closed(to: job, at: now)) else { return next }
+                start(next, shares, at: now, &started)
+            }
+            place = next + 1
+        }
+        return nil
+    }
+
+    private mutating func backfill(behind head: Int, shortestFirst: Bool, at now: Int, _ started: inout [RunningJob]) {
+        let first = queue[head]
+        let isHard = policy.guardAge.map { now - first.submitted >= $0 } ?? false
+        defer { outlook.clear() }
+        if shortestFirst {
+            var candidates: [(expected: Int, place: Int)] = []
+            var place = head + 1
+            while let next = queue.next(from: place, ranks: machine.freeSlots) {
+                candidates.append((queue[next].expected, next))
+                place = next + 1
+            }
+            candidates.sort { ($0.expected, $0.place) < ($1.expected, $1.place) }
+            for candidate in candidates where machine.freeSlots > 0 {
+                consider(candidate.place, first: first, isHard: isHard, at: now, &started)
+            }
+        } else {
+            var place = head + 1
+            while machine.freeSlots > 0, let next = queue.next(from: place, ranks: machine.freeSlots) {
+                consider(next, first: first, isHard: isHard, at: now, &started)
+                place = next + 1
+            }
+        }
+    }
+
+    /// Starts the job at a place of the queue if that does not delay the first.
+    private mutating func consider(_ place: Int, first: Job, isHard: Bool, at now: Int, _ started: inout [RunningJob]) {
+        let job = queue[place]
+        guard hold(job) == nil, machine.fit(job.demand) >= job.ranks else { return }
+        if outlook.job == nil {
+            outlook.look(
+                for: first, isCounted: isPool, from: now, machine, ends: isHard ? latestEnds : expectedEnds, running: running,
+                instants: windows.boundaries(after: now)
+            ) { instant, _ in windows.closed(to: first, at: instant) }
+        }
+        let isShort = outlook.time == .max || now + (isHard ? job.limit : job.expected) <= outlook.time
+        if !isShort, job.ranks > outlook.surplus, outlook.losesOneForEach(of: job, machine) { return }
+        guard let shares = machine.place(job.ranks, job.demand, within: windows.closed(to: job, at: now)) else { return }
+        if isShort {
+            outlook.add(shares, of: job, machine)
+        } else if !outlook.reserve(shares, of: job, machine) {
+            machine.release(shares, job.demand)
+            return
+        }
+        start(place, shares, at: now, &started)
+    }
+
+    // MARK: With promises
+
+    private mutating func promisedPass(slack: Int, at now: Int) -> [RunningJob] {
+        if promises.isPool != isPool {
+            if promises.isPool {
+                promises.givePlaces(running: runningJobs, machine, windows)
+            } else {
+                promises.countSlots(running: runningJobs, machine)
+            }
+        }
+        var started: [RunningJob] = []
+        for promise in promises.all where promise.start <= now {
+            guard let place = queue.place(of: promise.job.id), hold(promise.job) == nil else { continue }
+            if promises.isPool {
+                _ = startIfPromisesAllow(place, at: now, &started)
+            } else if machine.take(ifFree: promise.shares, promise.job.demand) {
+                start(place, promise.shares, at: now, &started)
+            }
+        }
+        queue.sort(by: policy, at: now) { accounts.factor($0) }
+        var hasHead = false
+        var place = 0
+        while let next = hasHead ? queue.next(from: place, ranks: machine.freeSlots) : queue.next(from: place) {
+            place = next + 1
+            let job = queue[next]
+            guard hold(job) == nil, !machine.isTooLarge(job.ranks, job.demand) else { continue }
+            if startIfPromisesAllow(next, at: now, &started) || hasHead { continue }
+            hasHead = true
+            if promises.start(of: job.id) == nil { promise(job, slack: slack, at: now) }
+        }
+        return started
+    }
+
+    private mutating func startIfPromisesAllow(_ place: Int, at now: Int, _ started: inout [RunningJob]) -> Bool {
+        let job = queue[place]
+        guard machine.fit(job.demand) >= job.ranks else { return false }
+        let end = now.addingReportingOverflow(job.limit).partialValue
+        var ceilings: Ceilings?
+        if promises.isPool {
+            guard job.ranks <= promises.mostRanks(for: job, until: end, machine) else { return false }
+        } else {
+            ceilings = Ceilings.lower(promises.ceilings(for: job, until: end, machine), windows.closed(to: job, at: now))
+        }
+        guard let shares = machine.place(job.ranks, job.demand, within: ceilings) else { return false }
+        start(place, shares, at: now, &started)
+        return true
+    }
+
+    private mutating func promise(_ job: Job, slack: Int, at now: Int) {
+        guard let (first, shares) = earliest(for: job, notBefore: now, from: now) else { return }
+        let later = first + min(first - now, slack)
+        guard let (start, places) = later == first ? (first, shares) : earliest(for: job, notBefore: later, from: now) else { return }
+        promises.add(job, at: start, shares: places, running: running.values, machine)
+    }
+
+    /// When the job could start if all that runs ended by its limit only, without breaking a promise.
+    private mutating func earliest(for job: Job, notBefore time: Int, from now: Int) -> (start: Int, shares: [Share])? {
+        if promises.isPool {
+            return promises.earliestByCount(for: job, notBefore: time, ends: latestEnds, running: running, machine).map { ($0, []) }
+        }
+        defer { outlook.clear() }
+        let instants = (windows.boundaries(after: now) + promises.all.map(\.end) + [time]).sorted()
+        outlook.look(
+            for: job, from: now, notBefore: time, machine, ends: latestEnds, running: running, instants: instants
+        ) { instant, room in
+            Ceilings.lower(promises.ceilings(for: job, at: instant, machine, room: room), windows.closed(to: job, at: instant))
+        }
+        guard outlook.time != .max, let shares = outlook.shares(machine) else { return nil }
+        return (outlook.time, shares)
+    }
+
+    // MARK: With reservations for all
+
+    private mutating func reservedPass(at now: Int) -> [RunningJob] {
+        var started: [RunningJob] = []
+        for reservation in reservations?.due(at: now, machine, windows) ?? [] {
+            let job = reservation.job
+            guard let place = queue.place(of: job.id), hold(job) == nil else { continue }
+            if reservation.shares.isEmpty {
+                guard let shares = machine.place(job.ranks, job.demand) else { continue }
+                start(place, shares, at: now, &started)
+            } else if machine.take(ifFree: reservation.shares, job.demand) {
+                start(place, reservation.shares, at: now, &started)
+            }
+        }
+        for job in started { reservations?.start(job) }
+        return started
+    }
+
+    private func hold(_ job: Job) -> Accounts.Hold? { accounts.hold(job, memoryPerRank: machine.memoryPerRank(job.demand)) }
+
+    /// `shares` are taken already.
+    private mutating func start(_ place: Int, _ shares: [Share], at now: Int, _ started: inout [RunningJob]) {
+        let job = RunningJob(job: queue[place], started: now, shares: shares)
+        queue.remove(at: place)
+        promises.remove(job.job.id)
+        accounts.leave(job.job)
+        record(job, at: now)
+        started.append(job)
+    }
+
+    private mutating func record(_ job: RunningJob, at now: Int) {
+        running[job.job.id] = job
+        expectedEnds.insert(JobEnd(time: job.expectedEnd, job: job.job.id))
+        latestEnds.insert(JobEnd(time: job.latestEnd, job: job.job.id))
+        promises.begin(job, machine)
+        accounts.start(job, memoryPerRank: machine.memoryPerRank(job.job.demand), at: now)
+    }
+}

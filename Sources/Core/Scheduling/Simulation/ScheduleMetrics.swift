@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import WorkflowModel
+
+/// How good a schedule is. Times in seconds.
+package struct ScheduleMetrics: Sendable, Codable, Hashable {
+    package var jobs: Int
+    package var meanWait: Double
+    package var medianWait: Int
+    package var p95Wait: Int
+    package var maximumWait: Int
+    /// Of `max(1, (wait + run time) / max(run time, 10))`.
+    package var meanBoundedSlowdown: Double
+    /// Part of the slots used between the first and the last submission.
+    package var utilisation: Double
+    /// From the first submission to the last end.
+    package var makespan: Int
+    package var medianPredictionError: Double
+    /// `Σ |predicted − actual| × ranks ÷ Σ actual × ranks`.
+    package var weightedPredictionError: Double
+    /// Part of the jobs that ran no longer than their p95.
+    package var p95Coverage: Double
+
+    package init(_ workload: Workload, _ outcomes: [Simulation.Outcome], slots: Int) {
+        let pairs = Array(zip(workload.entries, outcomes))
+        let count = Double(max(1, pairs.count))
+        let waits = pairs.map { $1.started - $0.submitted }.sorted()
+        let (first, last) = (workload.entries.first?.submitted ?? 0, workload.entries.last?.submitted ?? 0)
+        jobs = pairs.count
+        meanWait = Double(waits.reduce(0, +)) / count
+        medianWait = Self.quantile(waits, 0.5)
+        p95Wait = Self.quantile(waits, 0.95)
+        maximumWait = waits.last ?? 0
+        meanBoundedSlowdown =
+            pairs.reduce(0) { sum, pair in
+                let run = pair.0.runTime
+                return sum + max(1, Double(pair.1.started - pair.0.submitted + run) / Double(max(run, 10)))
+            } / count
+        let used = pairs.reduce(0) { sum, pair in
+            sum + max(0, min(pair.1.started + pair.0.runTime, last) - max(pair.1.started, first)) * pair.0.traits.ranks
+        }
+        utilisation = last > first ? Double(used) / Double(slots * (last - first)) : 0
+        makespan = (pairs.map { $1.started + $0.runTime }.max() ?? first) - first
+        let errors = pairs.map { abs($1.prediction.expected - $0.runTime) }
+        let relative = zip(errors, pairs).map { Double($0) / Double($1.0.runTime) }.sorted()
+        medianPredictionError = relative.isEmpty ? 0 : relative[(relative.count - 1) / 2]
+        let area = pairs.reduce(0) { $0 + $1.0.runTime * $1.0.traits.ranks }
+        weightedPredictionError = Double(zip(errors, pairs).reduce(0) { $0 + $1.0 * $1.1.0.traits.ranks }) / Double(max(1, area))
+        p95Coverage = Double(pairs.count { $0.runTime <= $1.prediction.p95 }) / count
+    }
+
+    private static func quantile(_ sorted: [Int], _ part: Double) -> Int {
+        sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(part * Double(sorted.count)))]
+    }
+}
