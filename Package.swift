@@ -165,7 +165,7 @@ let package = Package(
         tests("WorkflowModelTests", ["WorkflowModel"]),
         tests("PlanningTests", ["Planning", "WorkflowModel"]),
         tests("StreamEngineTests", ["StreamEngine", "WorkflowModel"]),
-        tests("SchedulingTests", ["Scheduling", "WorkflowModel"]),
+        tests("SchedulingTests", ["Scheduling", "Prediction", "WorkflowModel"]),
         tests("PredictionTests", ["Prediction", "WorkflowModel"]),
         tests("ProvenanceTests", ["Provenance", "WorkflowModel"]),
         tests("NativeElementsTests", ["NativeElements", "WorkflowModel"]),

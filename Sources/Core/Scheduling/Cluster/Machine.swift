@@ -11,11 +11,11 @@ package struct DemandID: Sendable, Hashable {
 
 /// The nodes and what of each is free, kept so that whether and where ranks fit is known without looking at every node.
 ///
-/// Nodes that offer the same are a class, in which they are found by their number of free slots. How many ranks of each demand fit
-/// is counted along.
+/// Nodes that offer the same are a class, in which they are found by what of them is free. How many ranks of each demand fit is
+/// counted along.
 package struct Machine: Sendable {
     /// What of a node is free.
-    struct Room: Sendable, Equatable {
+    struct Room: Sendable, Hashable {
         var slots: Int
         /// MiB.
         var memory: Int
@@ -39,10 +39,30 @@ package struct Machine: Sendable {
 
     private struct Class: Sendable {
         var offer: ClusterNode
-        /// By number of free slots, from 0 to all.
-        var levels: [NodeSet]
+        /// Its nodes that are up, by what is free of them.
+        var groups: [(room: Room, nodes: NodeSet)] = []
+        /// Of a room, in ``groups``.
+        var places: [Room: Int] = [:]
         /// The demands that its nodes suit.
         var demands: [Int] = []
+
+        mutating func insert(_ alike: Range<Int>, _ room: Room, capacity: Int) {
+            if let place = places[room] { return groups[place].nodes.insert(alike) }
+            // The place of a room that no node has any more is taken over.
+            let place = groups.firstIndex { $0.nodes.count == 0 } ?? groups.count
+            if place == groups.count {
+                groups.append((room, NodeSet(capacity: capacity)))
+            } else {
+                places[groups[place].room] = nil
+                groups[place].room = room
+            }
+            places[room] = place
+            groups[place].nodes.insert(alike)
+        }
+
+        mutating func remove(_ alike: Range<Int>, _ room: Room) {
+            if let place = places[room] { groups[place].nodes.remove(alike) }
+        }
     }
 
     private struct Demand: Sendable {
@@ -68,6 +88,7 @@ package struct Machine: Sendable {
     package private(set) var freeSlots = 0
     /// Of all nodes that are up.
     private(set) var upSlots = 0
+    private(set) var downNodes = 0
     private var free: [Room]
     private var isUp: [Bool]
     private var classOf: [Int]
@@ -92,13 +113,15 @@ package struct Machine: Sendable {
             let place = offers[offer] ?? classes.count
             if place == classes.count {
                 offers[offer] = place
-                classes.append(Class(offer: node, levels: (0...max(0, node.slots)).map { _ in NodeSet(capacity: nodes.count) }))
+                classes.append(Class(offer: node))
             }
             classOf.append(place)
             if isUp[index] {
-                classes[place].levels[free[index].slots].insert(index)
+                classes[place].insert(index..<index + 1, free[index], capacity: nodes.count)
                 freeSlots += free[index].slots
                 upSlots += free[index].slots
+            } else {
+                downNodes += 1
             }
         }
         _ = demand(of: ResourceRequest(ranks: 1, memoryPerRank: 0))
@@ -227,41 +250,57 @@ package struct Machine: Sendable {
         let memory = memories[demand.index]
         var shares: [Share] = []
         var left = ranks
-        for place in demands[demand.index].classes {
-            while left > 0, let (node, level) = best(in: place, for: left, memory, ceilings) {
-                let room = free[node]
-                let most = (ceilings?.room(node, room) ?? room).ranks(memory)
-                var end = node + 1
-                if most < left, !(ceilings?.nodes.contains(node) ?? false) {
-                    let limit = min(nodes.count, node + left / most)
-                    while end < limit, classOf[end] == place, classes[place].levels[level].contains(end), free[end] == room,
-                        !(ceilings?.nodes.contains(end) ?? false)
-                    { end += 1 }
-                }
-                let share = Share(nodes: node..<end, ranks: min(left, most))
-                change(share, memory, sign: -1)
-                shares.append(share)
-                left -= Int(share.ranks) * (end - node)
+        for place in demands[demand.index].classes where left > 0 {
+            while left > 0, let group = bestGroup(in: place, for: left, memory, ceilings?.nodes) {
+                fill(from: group, of: place, &left, memory, ceilings?.nodes, &shares)
             }
-            if left == 0 { break }
+            guard let ceilings, left > 0 else { continue }
+            // Where some of what is free is not open, each node is looked at.
+            ceilings.nodes.forEach { node in
+                let most = classOf[node] == place && isUp[node] ? ceilings.room(node, free[node]).ranks(memory) : 0
+                guard left > 0, most > 0 else { return }
+                shares.append(Share(node: node, ranks: min(left, most)))
+                change(shares[shares.count - 1], memory, sign: -1)
+                left -= min(left, most)
+            }
         }
         return shares
     }
 
-    private func best(in place: Int, for ranks: Int, _ memory: Int, _ ceilings: Ceilings?) -> (node: Int, level: Int)? {
-        func first(_ level: Int, _ least: Int) -> Int? {
-            classes[place].levels[level].first { (ceilings?.room($0, free[$0]) ?? free[$0]).ranks(memory) >= least }
+    /// Of the groups with a node outside `closed`: the one whose nodes have the least room in which all `ranks` fit, else the one
+    /// whose nodes have the most.
+    private func bestGroup(in place: Int, for ranks: Int, _ memory: Int, _ closed: NodeSet?) -> Int? {
+        var best: (group: Int, order: (Int, Int, Int))?
+        for (group, value) in classes[place].groups.enumerated() where value.nodes.count > 0 {
+            let most = value.room.ranks(memory)
+            guard most > 0 else { continue }
+            let order = (most >= ranks ? most - ranks : Int.max - most, value.room.slots, value.room.memory)
+            guard best.map({ order < $0.order }) ?? true else { continue }
+            if let closed, value.nodes.first(where: { !closed.contains($0) }) == nil { continue }
+            best = (group, order)
         }
-        let levels = classes[place].levels.count
-        if ranks < levels {
-            for level in max(1, ranks)..<levels where classes[place].levels[level].count > 0 {
-                if let node = first(level, ranks) { return (node, level) }
+        return best?.group
+    }
+
+    /// Takes nodes of a group, as long as all that each has room for is needed; at least one.
+    private mutating func fill(
+        from group: Int, of place: Int, _ left: inout Int, _ memory: Int, _ closed: NodeSet?, _ shares: inout [Share]
+    ) {
+        let most = classes[place].groups[group].room.ranks(memory)
+        var from = 0
+        repeat {
+            guard let node = classes[place].groups[group].nodes.first(from: from, where: { !(closed?.contains($0) ?? false) }) else {
+                return
             }
-        }
-        for level in stride(from: levels - 1, to: 0, by: -1) where classes[place].levels[level].count > 0 {
-            if let node = first(level, 1) { return (node, level) }
-        }
-        return nil
+            var end = node + 1
+            let limit = min(nodes.count, node + left / most)
+            while end < limit, classes[place].groups[group].nodes.contains(end), !(closed?.contains(end) ?? false) { end += 1 }
+            let share = Share(nodes: node..<end, ranks: min(left, most))
+            change(share, memory, sign: -1)
+            shares.append(share)
+            left -= Int(share.ranks) * (end - node)
+            from = end
+        } while left >= most
     }
 
     /// Takes just these shares, if they are free.
@@ -287,6 +326,7 @@ package struct Machine: Sendable {
         if isUp[node] { count(node..<node + 1, from: free[node], to: nil) }
         isUp[node] = up
         upSlots += (up ? 1 : -1) * Room(nodes[node]).slots
+        downNodes -= up ? 1 : -1
         if up { count(node..<node + 1, from: nil, to: free[node]) }
     }
 
@@ -311,9 +351,8 @@ package struct Machine: Sendable {
     /// Counts nodes of one class out with the room that each had, and in with the one that it has.
     private mutating func count(_ alike: Range<Int>, from before: Room?, to after: Room?) {
         let place = classOf[alike.lowerBound]
-        let most = classes[place].levels.count - 1
-        if let before { classes[place].levels[max(0, min(before.slots, most))].remove(alike) }
-        if let after { classes[place].levels[max(0, min(after.slots, most))].insert(alike) }
+        if let before { classes[place].remove(alike, before) }
+        if let after { classes[place].insert(alike, after, capacity: nodes.count) }
         freeSlots += ((after?.slots ?? 0) - (before?.slots ?? 0)) * alike.count
         for demand in classes[place].demands {
             let memory = memories[demand]

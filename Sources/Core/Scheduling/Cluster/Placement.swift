@@ -24,7 +24,9 @@ package struct NodeRoom: Sendable, Equatable {
     }
 
     /// How many such ranks could start.
-    func ranks(memoryPerRank: Int) -> Int { max(0, min(slots, memory / max(1, memoryPerRank))) }
+    func ranks(memoryPerRank: Int) -> Int {
+        memoryPerRank == 0 ? max(0, slots) : max(0, min(slots, memory / memoryPerRank))
+    }
 }
 
 /// Where the ranks of a run would run.

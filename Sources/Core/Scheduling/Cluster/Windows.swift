@@ -34,7 +34,7 @@ struct Windows: Sendable {
     /// The nodes that a job may not use which starts at `start` and may run until its limit; `nil`: it may use all.
     func closed(to job: Job, at start: Int) -> Ceilings? {
         guard !all.isEmpty || job.reservation != nil else { return nil }
-        let end = start.addingReportingOverflow(job.limit).partialValue
+        let end = start.later(by: job.limit)
         var closed = Ceilings(nodes: nodes)
         var own = NodeSet(capacity: nodes)
         for window in all where window.overlaps(start, end) {
@@ -46,6 +46,12 @@ struct Windows: Sendable {
         }
         if job.reservation != nil { for node in 0..<nodes where !own.contains(node) { closed.close(node) } }
         return closed.isEmpty ? nil : closed
+    }
+
+    /// The job's reservation is over, or too short for it.
+    func isTooLate(for job: Job, at now: Int) -> Bool {
+        guard let reservation = job.reservation else { return false }
+        return !all.contains { $0.reservation == reservation && $0.end >= max(now, $0.start).later(by: job.limit) }
     }
 
     /// The instants after `now` at which a window begins or ends: between them, what is closed to a job changes only by its limit.

@@ -66,7 +66,15 @@ package struct RunningJob: Sendable, Hashable {
         self.shares = shares
     }
 
-    package var expectedEnd: Int { started + job.expected }
+    package var expectedEnd: Int { started.later(by: job.expected) }
     /// Latest second at which its limit ends it.
-    package var latestEnd: Int { started + job.limit }
+    package var latestEnd: Int { started.later(by: job.limit) }
+}
+
+extension Int {
+    /// `Int.max`, which is never, where it would be beyond.
+    func later(by seconds: Int) -> Int {
+        let (time, isBeyond) = addingReportingOverflow(seconds)
+        return isBeyond ? .max : time
+    }
 }

@@ -64,13 +64,17 @@ struct Profile: Sendable {
 
     /// The least time from `now` on from which on, for `duration` seconds, `fits` holds.
     ///
-    /// - Parameter fits: for the least that each cell has in that time.
-    func earliest<Place>(from now: Int, for duration: Int, fits: (Int, [Machine.Room]) -> Place?) -> (time: Int, place: Place)? {
-        for start in step(at: now)..<times.count {
-            let time = max(now, times[start])
+    /// - Parameters:
+    ///   - instants: at which, beside those at which more becomes free, it may begin to hold.
+    ///   - fits: for the least that each cell has in that time.
+    func earliest<Place>(
+        from now: Int, for duration: Int, instants: [Int] = [], fits: (Int, [Machine.Room]) -> Place?
+    ) -> (time: Int, place: Place)? {
+        for time in Set([now] + times + instants).filter({ $0 >= now }).sorted() {
+            let start = step(at: time)
             var least = Array(rooms[start * cells..<(start + 1) * cells])
             var step = start + 1
-            while step < times.count, times[step] < time + duration {
+            while step < times.count, times[step] < time.later(by: duration) {
                 for cell in 0..<cells {
                     let room = rooms[step * cells + cell]
                     least[cell].slots = min(least[cell].slots, room.slots)
@@ -87,7 +91,7 @@ struct Profile: Sendable {
     func earliest(from now: Int, for duration: Int, slots: Int) -> Int? {
         var start: Int?
         for step in step(at: now)..<times.count {
-            if let since = start, times[step] >= since + duration { return since }
+            if let since = start, times[step] >= since.later(by: duration) { return since }
             if rooms[step].slots < slots { start = nil } else if start == nil { start = max(now, times[step]) }
         }
         return start

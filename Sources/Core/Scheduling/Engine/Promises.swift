@@ -14,13 +14,15 @@ struct Promises: Sendable {
         /// What of the nodes with its shares jobs hold that may still run at its start, by node. Where slots are counted: of all, as node 0.
         var held: [Int: Machine.Room]
 
-        var end: Int { start.addingReportingOverflow(job.limit).partialValue }
+        var end: Int { start.later(by: job.limit) }
         func isActive(at time: Int) -> Bool { start <= time && time < end }
         func overlaps(_ from: Int, _ to: Int) -> Bool { start < to && end > from }
     }
 
     /// By start, then by job.
-    private(set) var all: [Promise] = []
+    private(set) var all: [Promise] = [] { didSet { known = [:] } }
+    /// Ceilings for jobs that are not promised anything and may run beyond the first so many promised starts.
+    private var known: [Int: Ceilings] = [:]
     /// Slots are counted.
     private(set) var isPool = true
 
@@ -43,6 +45,7 @@ struct Promises: Sendable {
     mutating func end(_ job: RunningJob, _ machine: Machine) { count(job, -1, machine) }
 
     private mutating func count(_ job: RunningJob, _ sign: Int, _ machine: Machine) {
+        guard !all.isEmpty, job.latestEnd > all[0].start else { return }
         for index in all.indices where job.latestEnd > all[index].start { hold(job, sign, in: &all[index], machine) }
     }
 
@@ -98,7 +101,7 @@ struct Promises: Sendable {
         if free >= job.ranks { start = earliest }
         while index < changes.count {
             let time = changes[index].time
-            if let start, time >= start.addingReportingOverflow(job.limit).partialValue { return start }
+            if let start, time >= start.later(by: job.limit) { return start }
             while index < changes.count, changes[index].time == time {
                 free += changes[index].ranks
                 index += 1
@@ -111,8 +114,17 @@ struct Promises: Sendable {
     // MARK: Where places count
 
     /// What of the nodes a job that starts now and may run until `end` can use, so that no promise is broken.
-    func ceilings(for job: Job, until end: Int, _ machine: Machine) -> Ceilings? {
+    mutating func ceilings(for job: Job, until end: Int, _ machine: Machine) -> Ceilings? {
         guard let first = all.first, first.start < end else { return nil }
+        guard all.allSatisfy({ $0.job.id != job.id }) else { return makeCeilings(for: job, until: end, machine) }
+        let count = all.firstIndex { $0.start >= end } ?? all.count
+        if let known = known[count] { return known }
+        let made = makeCeilings(for: job, until: end, machine)
+        known[count] = made
+        return made
+    }
+
+    private func makeCeilings(for job: Job, until end: Int, _ machine: Machine) -> Ceilings {
         var ceilings = Ceilings(nodes: machine.nodes.count)
         for promise in all {
             guard promise.start < end else { break }
@@ -130,7 +142,7 @@ struct Promises: Sendable {
 
     /// What of the nodes is left to a job that starts at `start`, where the rooms would be `room` but for the promises.
     func ceilings(for job: Job, at start: Int, _ machine: Machine, room: (Int) -> Machine.Room) -> Ceilings? {
-        let end = start.addingReportingOverflow(job.limit).partialValue
+        let end = start.later(by: job.limit)
         var needed: [Int: Machine.Room] = [:]
         for promise in all where promise.overlaps(start, end) && promise.job.id != job.id { Self.add(promise, to: &needed, machine) }
         guard !needed.isEmpty else { return nil }

@@ -14,23 +14,29 @@ struct Reservations: Sendable {
     }
 
     private var profile: Profile
-    /// Only slots count on any node, so that all are one cell.
-    private let isPool: Bool
+    /// Only slots count, so that all nodes are one cell.
+    let isPool: Bool
     private var waiting: [Reservation] = []
-    private var runningEnds: [Int: (start: Int, end: Int, job: Job, shares: [Share])] = [:]
+    private var running: [Int: RunningJob] = [:]
     private var hasEarlyEnd = false
 
     /// - Parameters:
-    ///   - running: takes its part of the nodes.
-    ///   - jobs: that wait, in the order of their submission; they are given new reservations.
-    init(_ machine: Machine, _ windows: Windows, running: [RunningJob], waiting jobs: [Job], at now: Int) {
-        isPool = windows.isEmpty && machine.nodes.allSatisfy { $0.memory == 0 && $0.labels.isEmpty }
-        let rooms = machine.emptyRooms
-        let slots = rooms.reduce(0) { $0 + $1.slots }
-        profile = Profile(isPool ? [Machine.Room(slots: slots, memory: 0)] : rooms, from: now)
+    ///   - running: has its part of the nodes.
+    ///   - old: of the jobs that wait, in the order of their submission; they keep their starts where that is possible.
+    init(_ machine: Machine, _ windows: Windows, isPool: Bool, running: [RunningJob] = [], old: [Reservation] = [], at now: Int = 0) {
+        self.isPool = isPool
+        profile = Profile(isPool ? [Machine.Room(slots: machine.upSlots, memory: 0)] : machine.emptyRooms, from: now)
         for job in running { resume(job, machine) }
-        for job in jobs { waiting.append(reserve(job, at: now, machine, windows)) }
+        var kept: [Int: Reservation] = [:]
+        for reservation in old.sorted(by: { ($0.start ?? .max, $0.job.id) < ($1.start ?? .max, $1.job.id) }) {
+            kept[reservation.job.id] = reserve(reservation.job, at: now, preferring: reservation.start, machine, windows)
+        }
+        waiting = old.compactMap { kept[$0.job.id] }
+        hasEarlyEnd = true
     }
+
+    /// In the order of submission.
+    var all: [Reservation] { waiting }
 
     mutating func add(_ job: Job, at now: Int, _ machine: Machine, _ windows: Windows) {
         profile.forget(before: now)
@@ -39,69 +45,80 @@ struct Reservations: Sendable {
 
     mutating func withdraw(_ id: Int, _ machine: Machine) {
         guard let index = waiting.firstIndex(where: { $0.job.id == id }) else { return }
-        let reservation = waiting.remove(at: index)
-        if let start = reservation.start {
-            change(reservation.job, reservation.shares, from: start, to: start + reservation.job.limit, by: 1, machine)
-        }
+        giveBack(waiting.remove(at: index), machine)
         hasEarlyEnd = true
     }
 
     mutating func end(_ job: RunningJob, at now: Int, _ machine: Machine) {
-        guard let planned = runningEnds.removeValue(forKey: job.job.id), planned.end > now else { return }
-        change(job.job, job.shares, from: now, to: planned.end, by: 1, machine)
+        guard let planned = running.removeValue(forKey: job.job.id), planned.latestEnd > now else { return }
+        change(job.job, job.shares, from: now, to: planned.latestEnd, by: 1, machine)
         hasEarlyEnd = true
     }
 
     mutating func resume(_ job: RunningJob, _ machine: Machine) {
         change(job.job, job.shares, from: job.started, to: job.latestEnd, by: -1, machine)
-        runningEnds[job.job.id] = (job.started, job.latestEnd, job.job, job.shares)
+        running[job.job.id] = job
     }
 
-    /// Moves reservations forward, if a job ended early.
+    /// Moves reservations forward, if a job ended early, and makes those that are missing.
+    /// - Parameter isHeld: the job may not start now; then it has no reservation, so that none waits for it.
     /// - Returns: the jobs whose time has come, in the order of their submission.
-    mutating func due(at now: Int, _ machine: Machine, _ windows: Windows) -> [Reservation] {
-        if hasEarlyEnd {
-            hasEarlyEnd = false
-            profile.forget(before: now)
-            for index in waiting.indices where waiting[index].start.map({ $0 > now }) ?? true {
-                let old = waiting[index]
-                if let start = old.start { change(old.job, old.shares, from: start, to: start + old.job.limit, by: 1, machine) }
-                waiting[index] = reserve(old.job, at: now, machine, windows)
+    mutating func due(at now: Int, _ machine: Machine, _ windows: Windows, isHeld: (Job) -> Bool) -> [Reservation] {
+        profile.forget(before: now)
+        for index in waiting.indices {
+            let old = waiting[index]
+            let isLate = old.start.map { $0 < now } ?? true
+            if isLate || old.start == now, isHeld(old.job) {
+                giveBack(old, machine)
+                waiting[index].start = nil
+                hasEarlyEnd = hasEarlyEnd || old.start != nil
+            } else if isLate || hasEarlyEnd && old.start != now {
+                giveBack(old, machine)
+                waiting[index] = reserve(old.job, at: now, preferring: isLate ? nil : old.start, machine, windows)
             }
         }
-        return waiting.filter { $0.start.map { $0 <= now } ?? false }
+        hasEarlyEnd = false
+        return waiting.filter { $0.start == now }
     }
 
-    mutating func start(_ running: RunningJob) {
-        waiting.removeAll { $0.job.id == running.job.id }
-        runningEnds[running.job.id] = (running.started, running.latestEnd, running.job, running.shares)
+    mutating func start(_ job: RunningJob, _ machine: Machine) {
+        guard let index = waiting.firstIndex(where: { $0.job.id == job.job.id }) else { return }
+        giveBack(waiting.remove(at: index), machine)
+        resume(job, machine)
     }
 
     /// The next reservation to come.
     func next(after now: Int) -> Int? { waiting.lazy.compactMap(\.start).filter { $0 > now }.min() }
 
-    func start(of id: Int) -> Int? { waiting.first { $0.job.id == id }?.start }
+    func start(of id: Int) -> Int? { waiting.last { $0.job.id == id }?.start }
 
-    private mutating func reserve(_ job: Job, at now: Int, _ machine: Machine, _ windows: Windows) -> Reservation {
+    /// - Parameter old: a start that is possible, unless an earlier one is.
+    private mutating func reserve(
+        _ job: Job, at now: Int, preferring old: Int? = nil, _ machine: Machine, _ windows: Windows
+    ) -> Reservation {
         if isPool {
+            guard machine.isPlain(job.demand), job.reservation == nil else { return Reservation(job: job, start: nil, shares: []) }
             let start = profile.earliest(from: now, for: job.limit, slots: job.ranks)
-            if let start { change(job, [], from: start, to: start + job.limit, by: -1, machine) }
+            if let start { change(job, [], from: start, to: start.later(by: job.limit), by: -1, machine) }
             return Reservation(job: job, start: start, shares: [])
         }
-        let found = profile.earliest(from: now, for: job.limit) { time, rooms in
+        let instants = windows.boundaries(after: now) + [old].compactMap(\.self)
+        let found = profile.earliest(from: now, for: job.limit, instants: instants) { time, rooms in
             machine.shares(of: job.ranks, job.demand, in: rooms, within: windows.closed(to: job, at: time))
         }
         guard let found else { return Reservation(job: job, start: nil, shares: []) }
-        change(job, found.place, from: found.time, to: found.time + job.limit, by: -1, machine)
+        change(job, found.place, from: found.time, to: found.time.later(by: job.limit), by: -1, machine)
         return Reservation(job: job, start: found.time, shares: found.place)
+    }
+
+    private mutating func giveBack(_ reservation: Reservation, _ machine: Machine) {
+        guard let start = reservation.start else { return }
+        change(reservation.job, reservation.shares, from: start, to: start.later(by: reservation.job.limit), by: 1, machine)
     }
 
     private mutating func change(_ job: Job, _ shares: [Share], from start: Int, to end: Int, by sign: Int, _ machine: Machine) {
         let memory = machine.memoryPerRank(job.demand)
-        profile.change(
-            isPool
-                ? [(0, job.ranks, 0)] : shares.flatMap { share in share.nodes.map { ($0, Int(share.ranks), Int(share.ranks) * memory) } },
-            from: start, to: end,
-            by: sign)
+        let parts = shares.flatMap { share in share.nodes.map { ($0, Int(share.ranks), Int(share.ranks) * memory) } }
+        profile.change(isPool ? [(0, job.ranks, 0)] : parts, from: start, to: end, by: sign)
     }
 }

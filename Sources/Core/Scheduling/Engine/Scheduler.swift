@@ -18,6 +18,8 @@ package struct Scheduler: Sendable {
     private var outlook: Outlook
     private var reservations: Reservations?
     private var promises = Promises()
+    /// Made in the last pass.
+    package private(set) var newPromises: [(job: Int, start: Int)] = []
     /// Jobs that wait or run for which not any slot will do.
     private var particular = 0
     package init(policy: SchedulingPolicy, machine: Machine, accounts: Accounts = Accounts()) {
@@ -26,7 +28,7 @@ package struct Scheduler: Sendable {
         self.accounts = accounts
         windows = Windows(nodes: machine.nodes.count)
         outlook = Outlook(nodes: machine.nodes.count)
-        if policy.backfill == .conservative { reservations = Reservations(machine, windows, running: [], waiting: [], at: 0) }
+        if policy.backfill == .conservative { reservations = Reservations(machine, windows, isPool: machine.downNodes == 0) }
     }
 
     package var waiting: [Job] { queue.live }
@@ -41,6 +43,7 @@ package struct Scheduler: Sendable {
         queue.append(job)
         count(job, 1)
         accounts.wait(job)
+        if reservations.map({ $0.isPool != isPool }) ?? false { reserveAnew(at: now) }
         reservations?.add(job, at: now, machine, windows)
     }
 
@@ -84,31 +87,39 @@ package struct Scheduler: Sendable {
 
     package mutating func setUp(_ node: Int, _ up: Bool, at now: Int) {
         machine.setUp(node, up)
+        promises.removeAll()
         reserveAnew(at: now)
     }
 
     package mutating func setWindows(_ list: [Window], at now: Int) {
         windows.replace(with: list)
+        promises.removeAll()
         reserveAnew(at: now)
     }
 
     /// Any free slot does for any rank.
-    private var isPool: Bool { particular == 0 && windows.isEmpty }
+    private var isPool: Bool { particular == 0 && windows.isEmpty && machine.downNodes == 0 }
 
     private mutating func count(_ job: Job, _ sign: Int) {
         if !machine.isPlain(job.demand) || job.reservation != nil { particular += sign }
     }
 
     private mutating func reserveAnew(at now: Int) {
-        promises.removeAll()
-        guard reservations != nil else { return }
-        reservations = Reservations(machine, windows, running: runningJobs, waiting: queue.live, at: now)
+        guard let old = reservations?.all else { return }
+        reservations = Reservations(machine, windows, isPool: isPool, running: runningJobs, old: old, at: now)
     }
 
     /// The next instant at which a pass may start something though nothing happens.
     package func nextWake(after now: Int) -> Int? {
         let window = queue.count > 0 ? windows.boundaries(after: now).first : nil
         return [window, reservations?.next(after: now), promises.all.first { $0.start > now }?.start].compactMap(\.self).min()
+    }
+
+    /// Takes up a promise that was made to a waiting job before.
+    package mutating func promise(_ id: Int, at start: Int) {
+        guard case .promises = policy.backfill, let place = queue.place(of: id) else { return }
+        promises.countSlots(running: runningJobs, machine)
+        promises.add(queue[place], at: start, shares: [], running: running.values, machine)
     }
 
     /// The latest start that the job was promised.
@@ -118,6 +129,7 @@ package struct Scheduler: Sendable {
 
     /// - Returns: the jobs that start now, in the order in which they were chosen.
     package mutating func pass(at now: Int) -> [RunningJob] {
+        newPromises.removeAll(keepingCapacity: true)
         guard queue.count > 0 else { return [] }
         queue.compact()
         accounts.update(to: now)
@@ -139,7 +151,7 @@ package struct Scheduler: Sendable {
         var place = 0
         while let next = queue.next(from: place) {
             let job = queue[next]
-            if hold(job) == nil, !machine.isTooLarge(job.ranks, job.demand) {
+            if mayStart(job, at: now) {
                 guard let shares = machine.place(job.ranks, job.demand, within: windows.closed(to: job, at: now)) else { return next }
                 start(next, shares, at: now, &started)
             }
@@ -184,6 +196,7 @@ package struct Scheduler: Sendable {
         }
         let isShort = outlook.time == .max || now + (isHard ? job.limit : job.expected) <= outlook.time
         if !isShort, job.ranks > outlook.surplus, outlook.losesOneForEach(of: job, machine) { return }
+        if !isShort, outlook.time != .max, hold(first, beside: job) != nil { return }
         guard let shares = machine.place(job.ranks, job.demand, within: windows.closed(to: job, at: now)) else { return }
         if isShort {
             outlook.add(shares, of: job, machine)
@@ -206,8 +219,13 @@ package struct Scheduler: Sendable {
         }
         var started: [RunningJob] = []
         for promise in promises.all where promise.start <= now {
-            guard let place = queue.place(of: promise.job.id), hold(promise.job) == nil else { continue }
-            if promises.isPool {
+            guard let place = queue.place(of: promise.job.id) else { continue }
+            // Whoever may not use it at its time, because of others' rights, loses it.
+            guard hold(promise.job) == nil else {
+                promises.remove(promise.job.id)
+                continue
+            }
+            if promises.isPool || promise.start < now {
                 _ = startIfPromisesAllow(place, at: now, &started)
             } else if machine.take(ifFree: promise.shares, promise.job.demand) {
                 start(place, promise.shares, at: now, &started)
@@ -219,7 +237,7 @@ package struct Scheduler: Sendable {
         while let next = hasHead ? queue.next(from: place, ranks: machine.freeSlots) : queue.next(from: place) {
             place = next + 1
             let job = queue[next]
-            guard hold(job) == nil, !machine.isTooLarge(job.ranks, job.demand) else { continue }
+            guard mayStart(job, at: now) else { continue }
             if startIfPromisesAllow(next, at: now, &started) || hasHead { continue }
             hasHead = true
             if promises.start(of: job.id) == nil { promise(job, slack: slack, at: now) }
@@ -230,7 +248,12 @@ package struct Scheduler: Sendable {
     private mutating func startIfPromisesAllow(_ place: Int, at now: Int, _ started: inout [RunningJob]) -> Bool {
         let job = queue[place]
         guard machine.fit(job.demand) >= job.ranks else { return false }
-        let end = now.addingReportingOverflow(job.limit).partialValue
+        let end = now.later(by: job.limit)
+        if accounts.hasQuotas {
+            for promise in promises.all where promise.start < end && promise.job.id != job.id {
+                if hold(promise.job, beside: job) != nil { return false }
+            }
+        }
         var ceilings: Ceilings?
         if promises.isPool {
             guard job.ranks <= promises.mostRanks(for: job, until: end, machine) else { return false }
@@ -247,6 +270,7 @@ package struct Scheduler: Sendable {
         let later = first + min(first - now, slack)
         guard let (start, places) = later == first ? (first, shares) : earliest(for: job, notBefore: later, from: now) else { return }
         promises.add(job, at: start, shares: places, running: running.values, machine)
+        newPromises.append((job.id, start))
     }
 
     /// When the job could start if all that runs ended by its limit only, without breaking a promise.
@@ -269,7 +293,9 @@ package struct Scheduler: Sendable {
 
     private mutating func reservedPass(at now: Int) -> [RunningJob] {
         var started: [RunningJob] = []
-        for reservation in reservations?.due(at: now, machine, windows) ?? [] {
+        let jobs = accounts.hasQuotas ? (reservations?.all ?? []).map(\.job) : []
+        let held = Set(jobs.filter { hold($0) != nil }.map(\.id))
+        for reservation in reservations?.due(at: now, machine, windows, isHeld: { held.contains($0.id) }) ?? [] {
             let job = reservation.job
             guard let place = queue.place(of: job.id), hold(job) == nil else { continue }
             if reservation.shares.isEmpty {
@@ -279,11 +305,19 @@ package struct Scheduler: Sendable {
                 start(place, reservation.shares, at: now, &started)
             }
         }
-        for job in started { reservations?.start(job) }
+        for job in started { reservations?.start(job, machine) }
         return started
     }
 
-    private func hold(_ job: Job) -> Accounts.Hold? { accounts.hold(job, memoryPerRank: machine.memoryPerRank(job.demand)) }
+    private func hold(_ job: Job, beside other: Job? = nil) -> Accounts.Hold? {
+        accounts.hold(
+            job, memoryPerRank: machine.memoryPerRank(job.demand), beside: other.map { ($0, machine.memoryPerRank($0.demand)) })
+    }
+
+    /// Neither its accounts nor the size of the machine nor its reservation being over keep it back: only room, and those before it.
+    private mutating func mayStart(_ job: Job, at now: Int) -> Bool {
+        hold(job) == nil && !machine.isTooLarge(job.ranks, job.demand) && !windows.isTooLate(for: job, at: now)
+    }
 
     /// `shares` are taken already.
     private mutating func start(_ place: Int, _ shares: [Share], at now: Int, _ started: inout [RunningJob]) {

@@ -31,6 +31,7 @@ package struct Accounts: Sendable {
         package var quota: Quota
         package fileprivate(set) var ranks = 0
         package fileprivate(set) var memory = 0
+        /// Waiting jobs for which its own ranks suffice.
         package fileprivate(set) var waiting = 0
         /// Rank-seconds of ended jobs, and of running ones up to their limits.
         package fileprivate(set) var committed = 0
@@ -60,15 +61,17 @@ package struct Accounts: Sendable {
     private let halfLife: Double
     /// How strongly an account that has used more than its share falls behind.
     private static let strength = 8.0
-    private var updated = 0
+    private var updated: Int
     private let hasShares: Bool
-    private let hasQuotas: Bool
+    let hasQuotas: Bool
 
     /// One account, without a quota.
-    package init() { self.init([Account()], halfLife: 604_800) }
+    package init() { self.init([Account()], halfLife: 604_800, at: 0) }
 
-    package init(_ accounts: [Account], halfLife: Double) {
+    /// - Parameter now: the instant of the accounts' usage.
+    package init(_ accounts: [Account], halfLife: Double, at now: Int) {
         all = accounts
+        updated = now
         self.halfLife = halfLife
         hasShares = accounts.contains { $0.share != nil }
         hasQuotas = accounts.contains { $0.quota != Quota() }
@@ -82,8 +85,12 @@ package struct Accounts: Sendable {
 
     // MARK: Counting
 
-    mutating func wait(_ job: Job) { for account in chain(job.account) { all[account].waiting += 1 } }
-    mutating func leave(_ job: Job) { for account in chain(job.account) { all[account].waiting -= 1 } }
+    mutating func wait(_ job: Job) { count(job, 1) }
+    mutating func leave(_ job: Job) { count(job, -1) }
+
+    private mutating func count(_ job: Job, _ sign: Int) {
+        for account in chain(job.account) where job.ranks <= all[account].quota.ranks ?? .max { all[account].waiting += sign }
+    }
 
     mutating func start(_ job: RunningJob, memoryPerRank: Int, at now: Int) {
         update(to: now)
@@ -129,9 +136,19 @@ package struct Accounts: Sendable {
         return exp2(-Self.strength * excess * shares / max(share, shares * 1e-6))
     }
 
+    /// - Parameter other: starts too.
     /// - Returns: `nil` when the job's accounts allow it to start.
-    func hold(_ job: Job, memoryPerRank: Int) -> Hold? {
+    func hold(_ job: Job, memoryPerRank: Int, beside other: (job: Job, memoryPerRank: Int)? = nil) -> Hold? {
         guard hasQuotas else { return nil }
+        if let other {
+            var accounts = self
+            for account in chain(other.job.account) {
+                accounts.all[account].ranks += other.job.ranks
+                accounts.all[account].memory += other.job.ranks * other.memoryPerRank
+                accounts.all[account].committed += other.job.ranks * other.job.limit
+            }
+            return accounts.hold(job, memoryPerRank: memoryPerRank)
+        }
         for account in chain(job.account) {
             let (value, quota) = (all[account], all[account].quota)
             if let most = quota.memory, value.memory + job.ranks * memoryPerRank > most { return .memory(account: account, quota: most) }

@@ -4,7 +4,12 @@ import WorkflowModel
 
 /// How good a schedule is. Times in seconds.
 package struct ScheduleMetrics: Sendable, Codable, Hashable {
+    /// That started; all figures are theirs.
     package var jobs: Int
+    package var unstarted: Int
+    /// Jobs that were promised a start, and the part of all jobs that started later than promised.
+    package var promises: Int
+    package var brokenPromises: Double
     package var meanWait: Double
     package var medianWait: Int
     package var p95Wait: Int
@@ -22,11 +27,14 @@ package struct ScheduleMetrics: Sendable, Codable, Hashable {
     package var p95Coverage: Double
 
     package init(_ workload: Workload, _ outcomes: [Simulation.Outcome], slots: Int) {
-        let pairs = Array(zip(workload.entries, outcomes))
+        let pairs = zip(workload.entries, outcomes).filter { $1.started >= 0 }
         let count = Double(max(1, pairs.count))
         let waits = pairs.map { $1.started - $0.submitted }.sorted()
         let (first, last) = (workload.entries.first?.submitted ?? 0, workload.entries.last?.submitted ?? 0)
         jobs = pairs.count
+        unstarted = outcomes.count - pairs.count
+        promises = pairs.count { $1.promised != nil }
+        brokenPromises = Double(pairs.count { $1.started > $1.promised ?? .max }) / count
         meanWait = Double(waits.reduce(0, +)) / count
         medianWait = Self.quantile(waits, 0.5)
         p95Wait = Self.quantile(waits, 0.95)

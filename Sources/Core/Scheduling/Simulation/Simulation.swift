@@ -15,6 +15,7 @@ package struct Simulation: Sendable {
 
     /// What came of a job.
     package struct Outcome: Sendable, Hashable {
+        /// -1: never.
         package var started: Int
         /// The latest start that was promised.
         package var promised: Int?
@@ -27,7 +28,7 @@ package struct Simulation: Sendable {
     package private(set) var longestQueue = 0
 
     private enum Kind: Int {
-        case outlived, end, submission
+        case outlived, end
     }
 
     private struct Event: Comparable {
@@ -61,7 +62,7 @@ package struct Simulation: Sendable {
                 let entry = entries[event.job]
                 switch event.kind {
                 case .outlived: scheduler.outlives(event.job, expected: entry.traits.limit)
-                case .end, .submission:
+                case .end:
                     scheduler.end(event.job, at: now)
                     predictor?.learn(entry.traits, runTime: entry.runTime, predicted: outcomes[event.job].prediction)
                 }
@@ -83,6 +84,7 @@ package struct Simulation: Sendable {
                     Job(
                         id: id, submitted: now, ranks: entry.traits.ranks, demand: demand, limit: entry.traits.limit,
                         expected: outcomes[id].prediction.expected), at: now)
+                outcomes[id].promised = scheduler.promisedStart(of: id)
             }
             for started in scheduler.pass(at: now) {
                 let id = started.job.id
@@ -92,6 +94,7 @@ package struct Simulation: Sendable {
                     events.insert(Event(time: started.expectedEnd, kind: .outlived, job: id))
                 }
             }
+            for promise in scheduler.newPromises { outcomes[promise.job].promised = promise.start }
             passes += 1
             longestQueue = max(longestQueue, scheduler.waitingCount)
             wake = scheduler.nextWake(after: now)

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Scheduling
+import Testing
+import WorkflowModel
+
+/// Who overtakes whom: by the order of the queue, by predictions, and until the guard.
+@Suite struct OvertakingTests {
+    static let nodes = equalNodes(10)
+
+    @Test func aPredictionThatIsTooLowDelaysTheHeadUntilTheGuardSeesTheLimit() {
+        let jobs = [
+            Replay.Entry(0, 100, ranks: 6), Replay.Entry(1, 10, ranks: 10), Replay.Entry(60, 500, ranks: 4, limit: 1000, expected: 10),
+        ]
+        func starts(_ guardAge: Int?) -> [Int?] {
+            Replay.starts(jobs, .init(order: .arrival, backfill: .easy(shortestFirst: false), guardAge: guardAge), nodes: Self.nodes)
+        }
+        #expect(starts(nil) == [0, 560, 60])
+        #expect(starts(60) == [0, 560, 60])
+        // The head has waited 59 s at 60.
+        #expect(starts(59) == [0, 100, 110])
+    }
+
+    @Test func theGuardCountsRunningJobsUpToTheirLimitsToo() {
+        // By predictions the head starts at 20 and the third would delay it; by limits it starts at 100.
+        let jobs = [
+            Replay.Entry(0, 30, ranks: 6, limit: 100, expected: 20), Replay.Entry(1, 10, ranks: 10), Replay.Entry(10, 50, ranks: 4),
+        ]
+        func starts(_ guardAge: Int?) -> [Int?] {
+            Replay.starts(jobs, .init(order: .arrival, backfill: .easy(shortestFirst: false), guardAge: guardAge), nodes: Self.nodes)
+        }
+        #expect(starts(nil) == [0, 70, 20])
+        #expect(starts(5) == [0, 60, 10])
+    }
+
+    @Test func aLongHeadIsNoHeadForLong() {
+        let jobs = [Replay.Entry(0, 100, ranks: 10), Replay.Entry(1, 10_000, ranks: 10), Replay.Entry(2, 100, ranks: 10)]
+        #expect(Replay.starts(jobs, .easy, nodes: Self.nodes) == [0, 100, 10_100])
+        #expect(Replay.starts(jobs, .wfp3, nodes: Self.nodes) == [0, 200, 100])
+    }
+
+    @Test func aJobThatHasWaitedLongComesBeforeAll() {
+        let jobs = [Replay.Entry(0, 100, ranks: 10), Replay.Entry(1, 10_000, ranks: 10), Replay.Entry(2, 100, ranks: 10)]
+        var policy = SchedulingPolicy.wfp3
+        policy.promotionAge = 99
+        #expect(Replay.starts(jobs, policy, nodes: Self.nodes) == [0, 100, 10_100])
+        policy.promotionAge = 100
+        #expect(Replay.starts(jobs, policy, nodes: Self.nodes) == [0, 200, 100])
+    }
+
+    @Test func aHeavierJobComesFirst() {
+        let jobs = [Replay.Entry(0, 10, ranks: 10), Replay.Entry(1, 20, ranks: 10), Replay.Entry(1, 20, ranks: 10, weight: 2)]
+        #expect(Replay.starts(jobs, .wfp3, nodes: Self.nodes) == [0, 30, 10])
+    }
+
+    @Test func anOrderStandsForItsInterval() {
+        let jobs = [
+            Replay.Entry(0, 10, ranks: 10), Replay.Entry(1, 1000, ranks: 10), Replay.Entry(2, 10, ranks: 10),
+            Replay.Entry(3, 10, ranks: 10),
+        ]
+        var policy = SchedulingPolicy(order: .wfp3, backfill: .none)
+        #expect(Replay.starts(jobs, policy, nodes: Self.nodes) == [0, 30, 10, 20])
+        policy.orderInterval = 1_000_000
+        #expect(Replay.starts(jobs, policy, nodes: Self.nodes) == [0, 30, 10, 20])
+    }
+
+    @Test func aJobThatIsWithdrawnMakesRoom() {
+        let jobs = [Replay.Entry(0, 100, ranks: 6), Replay.Entry(1, 10, ranks: 10), Replay.Entry(2, 200, ranks: 4)]
+        for policy in NamedPolicy.allCases {
+            let starts = Replay.starts(jobs, policy.policy, nodes: Self.nodes, changes: [.init(50, .withdraw(1))])
+            #expect(starts == [0, nil, 50], "\(policy.rawValue)")
+        }
+    }
+}
