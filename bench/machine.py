@@ -21,8 +21,8 @@ def facts(weft_program):
         "kernel": platform.release(),
         "load": [round(load, 2) for load in os.getloadavg()],
         "python": _output(environment.PYTHON, "--version"),
-        "mpi": _output("mpirun", "--version").splitlines()[0],
-        "packages": json.loads(_output(environment.PYTHON, "-c", versions)),
+        "mpi": _output("mpirun", "--version").partition("\n")[0],
+        "packages": json.loads(_output(environment.PYTHON, "-c", versions) or "{}"),
         "weft": _output(weft_program, "--version"),
         "revision": _output("git", "-C", environment.ROOT, "rev-parse", "HEAD"),
     }

@@ -37,7 +37,7 @@ class Session:
 @dataclass(frozen=True)
 class Measure:
     name: str
-    #: ">= 10" or "<= 0.5"; None where a figure is only told.
+    #: ">= 10", "<= 0.5" or "0.93 to 0.97"; None where a figure is only told.
     goal: str | None
     summary: str
     #: One pair of runs: the value, and samples for the results' file.
@@ -49,6 +49,9 @@ class Measure:
     def met(self, value):
         if self.goal is None:
             return None
+        if " to " in self.goal:
+            least, most = self.goal.split(" to ")
+            return float(least) <= value <= float(most)
         sign, bound = self.goal.split()
         return value >= float(bound) if sign == ">=" else value <= float(bound)
 

@@ -82,16 +82,17 @@ class Weft:
         return _finish(self.name, job, command + _inputs(job) + [str(option) for option in options], sample_every)
 
 
-def find_weft():
-    """The programs under test. Exits with a sentence when they are missing or too old."""
+def find_weft(names=("weft", "weft-rank"), knows=("try", "--layout"), made_by="bench-engine"):
+    """The programs under test. Exits with a sentence when they are missing or too old to know the command and its option."""
     folder = Path(os.environ.get("WEFT_PROGRAMS", environment.ROOT / ".build-static" / "release")).resolve()
-    for program in ("weft", "weft-rank"):
+    for program in names:
         if not os.access(folder / program, os.X_OK):
-            sys.exit(f"bench: there is no program '{program}' in {folder}. Build it with 'make bench-engine', "
+            sys.exit(f"bench: there is no program '{program}' in {folder}. Build it with 'make {made_by}', "
                      "or name the folder of a build in WEFT_PROGRAMS.")
-    asked = processes.run([str(folder / "weft"), "try", "--help"], time_limit=60)
-    if asked.status != 0 or "--layout" not in asked.output:
-        sys.exit(f"bench: {folder / 'weft'} does not know 'weft try', with which graphs are measured. Build it anew.")
+    command, option = knows
+    asked = processes.run([str(folder / "weft"), command, "--help"], time_limit=60)
+    if asked.status != 0 or option not in asked.output:
+        sys.exit(f"bench: {folder / 'weft'} does not know 'weft {command}' with {option}, by which is measured. Build it anew.")
     return Weft(folder)
 
 

@@ -31,7 +31,7 @@ def parse_options(description, measures):
 
 def show_list(measures):
     for measure in measures:
-        print(f"{measure.name:27} {measure.goal or '':8} {measure.summary}")
+        print(f"{measure.name:31} {measure.goal or '':12} {measure.summary}")
     return 0
 
 

@@ -9,8 +9,11 @@ import pytest
 import measures
 import processes
 import programs
+import scheduler
 import sessions
+import simulations
 import sites
+import workloads
 
 
 def shell(script, time_limit=30, **options):
@@ -59,7 +62,8 @@ def test_growth_is_counted_from_the_settled_state():
     assert measures.growth([(0, 1024), (1, 51200), (2, 50176), (3, 52224)], settled=1) == 1.0
 
 
-@pytest.mark.parametrize("goal, value, met", [(">= 10", 10, True), (">= 10", 9.9, False), ("<= 0.5", 0.5, True), ("<= 0.5", 0.6, False)])
+@pytest.mark.parametrize("goal, value, met", [(">= 10", 10, True), (">= 10", 9.9, False), ("<= 0.5", 0.5, True), ("<= 0.5", 0.6, False),
+                                              ("0.93 to 0.97", 0.93, True), ("0.93 to 0.97", 0.98, False)])
 def test_goals(goal, value, met):
     assert measures.Measure("x", goal, "", None).met(value) is met
 
@@ -104,3 +108,45 @@ def test_a_copy_of_a_run_has_its_own_input_and_nothing_of_its_output(tmp_path):
     assert made == {"module", "module/file", "python", "python/weft", "work", "ranks", "launcher", "run.json"}
     document = json.loads((tmp_path / "copy" / "run.json").read_text())
     assert document == {"run": "run_1", "inputs": {"First0": [{"input": {"file": str(tmp_path / "first"), "count": sites.ITEMS}}]}}
+
+
+def test_a_shaken_log_moves_submissions_by_a_minute_at_most_and_nothing_else(tmp_path):
+    plain, shaken, again = (tmp_path / name for name in ("plain", "shaken", "again"))
+    assert workloads.KTH.write(plain) == workloads.KTH.write(shaken, seed=1) == workloads.KTH.write(again, seed=1) == 28481
+    assert shaken.read_text() == again.read_text()
+    fields = [[line.split() for line in file.read_text().splitlines() if not line.startswith(";")] for file in (plain, shaken)]
+    moved = [int(after[1]) - max(0, int(before[1])) for before, after in zip(*fields)]
+    assert (min(moved), max(moved)) == (-60, 60) and min(int(after[1]) for after in fields[1]) >= 0
+    assert all(before[:1] + before[2:] == after[:1] + after[2:] for before, after in zip(*fields))
+
+
+def test_a_large_trace_asks_for_nine_tenths_of_the_machine(tmp_path):
+    trace, again = tmp_path / "trace", tmp_path / "again"
+    for file in (trace, again):
+        workloads.write_large(file, 5000, 10_000)
+    assert trace.read_bytes() == again.read_bytes()
+    jobs = [[int(field) for field in line.split()] for line in trace.read_text().splitlines()[1:]]
+    assert len(jobs) == 5000 and all(len(job) == 18 and job[3] <= job[8] <= 6 * job[3] + 1 for job in jobs)
+    assert {job[4] for job in jobs} <= {1 << power for power in (*range(8), *range(10, 13))} and max(job[4] for job in jobs) > 128
+    assert sum(job[3] * job[4] for job in jobs) / jobs[-1][1] / 10_000 == pytest.approx(0.9, abs=0.01)
+
+
+def test_the_worse_log_counts():
+    figures = {figure.name: figure for figure in scheduler.FIGURES}
+    assert figures["bsld_ratio"].worst([0.5, 0.6]) == 0.6
+    assert figures["utilisation_points"].worst([0.1, -0.4]) == -0.4
+    assert figures["p95_coverage"].worst([0.94, 0.99]) == 0.99 and figures["p95_coverage"].worst([0.9, 0.96]) == 0.9
+
+
+def test_each_reference_schedule_has_a_policy():
+    assert all(set(log.schedules()) == set(scheduler.REFERENCE) for log in workloads.LOGS)
+
+
+@pytest.mark.parametrize("started, status, reason", [(2, 0, "started 2 of 3 jobs"), (3, 1, "ended with status 1")])
+def test_a_simulation_that_leaves_jobs_or_fails_is_no_result(tmp_path, started, status, reason):
+    metrics = json.dumps({"seconds": 1, "metrics": {"jobs": started, "unstarted": 3 - started}})
+    program = tmp_path / "weft"
+    program.write_text(f"#!/bin/sh\necho '{metrics}'\nexit {status}\n")
+    program.chmod(0o755)
+    with pytest.raises(programs.RunFailed, match=reason):
+        simulations.simulate(programs.Weft(tmp_path), "trace", 3)
