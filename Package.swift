@@ -130,7 +130,7 @@ let package = Package(
         target(
             .application, "ExecutionService",
             [
-                "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage", subprocess,
+                "Storage", "WorkflowModel", "Planning", "Prediction", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage", subprocess,
                 logging, metrics, crypto,
             ]),
         target(
@@ -140,7 +140,7 @@ let package = Package(
         target(
             .application, "Server",
             [
-                "HTTPAPI", "HTTPClient", "ExecutionService", "Storage", "Postgres", "Identity", "Telemetry", "Backends",
+                "HTTPAPI", "HTTPClient", "ExecutionService", "Scheduling", "Storage", "Postgres", "Identity", "Telemetry", "Backends",
                 "WorkflowModel", argumentParser, hummingbird, yams, lifecycle, logging, metrics, nioCore,
             ]),
         target(

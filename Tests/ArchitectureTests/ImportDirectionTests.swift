@@ -13,6 +13,7 @@ import Testing
         "Planning": ["WorkflowModel"],
         "StreamEngine": ["WorkflowModel"],
         "Scheduling": ["WorkflowModel"],
+        "Prediction": ["WorkflowModel"],
         "Provenance": ["WorkflowModel"],
         "NativeElements": ["WorkflowModel"],
         "GraphFormats": ["WorkflowModel", "NativeElements"],
@@ -29,23 +30,29 @@ import Testing
 
         "Storage": ["Postgres", "WorkflowModel", "Provenance"],
         "ExecutionService": [
-            "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage",
+            "Storage", "WorkflowModel", "Planning", "Prediction", "Scheduling", "Provenance", "GraphFormats", "Backends",
+            "PythonPackage",
         ],
         "HTTPAPI": ["ExecutionService", "WorkflowModel", "Identity", "Telemetry"],
         "Server": [
-            "HTTPAPI", "ExecutionService", "Storage", "Postgres", "Identity", "HTTPClient", "Telemetry", "Backends", "WorkflowModel",
+            "HTTPAPI", "ExecutionService", "Scheduling", "Storage", "Postgres", "Identity", "HTTPClient", "Telemetry", "Backends",
+            "WorkflowModel",
         ],
         "RankRuntime": ["WorkflowModel", "StreamEngine", "Provenance", "MPITransport", "PythonHost", "NativeHost", "CPosix"],
         "Commands": [
-            "WorkflowModel", "Planning", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends", "PythonPackage", "CPosix",
+            "WorkflowModel", "Planning", "Prediction", "Scheduling", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends",
+            "PythonPackage", "CPosix",
         ],
 
         "weftd": ["Server"], "weft": ["Commands"], "weft-rank": ["RankRuntime"],
     ]
 
     /// The core may use these modules and nothing that does I/O, reads a clock or starts a thread.
-    static let pureImports: Set<String> = ["FoundationEssentials", "DequeModule", "WorkflowModel", "NativeElements", "Yams"]
-    static let core = ["WorkflowModel", "Planning", "StreamEngine", "Scheduling", "Provenance", "NativeElements", "GraphFormats"]
+    /// Of the C library, functions of numbers.
+    static let pureImports: Set<String> = [
+        "Glibc.pow", "Glibc.exp2","FoundationEssentials", "DequeModule", "WorkflowModel", "NativeElements", "Yams"]
+    static let core = [
+        "WorkflowModel", "Planning", "StreamEngine", "Scheduling", "Prediction", "Provenance", "NativeElements", "GraphFormats"]
 
     /// Names in the pure modules that would reach the outside world through FoundationEssentials.
     static let impureNames = [

@@ -53,17 +53,6 @@ import WorkflowModel
         #expect(Replay.starts(jobs, .wfp3, nodes: Self.nodes) == [0, 30, 10])
     }
 
-    @Test func anOrderStandsForItsInterval() {
-        let jobs = [
-            Replay.Entry(0, 10, ranks: 10), Replay.Entry(1, 1000, ranks: 10), Replay.Entry(2, 10, ranks: 10),
-            Replay.Entry(3, 10, ranks: 10),
-        ]
-        var policy = SchedulingPolicy(order: .wfp3, backfill: .none)
-        #expect(Replay.starts(jobs, policy, nodes: Self.nodes) == [0, 30, 10, 20])
-        policy.orderInterval = 1_000_000
-        #expect(Replay.starts(jobs, policy, nodes: Self.nodes) == [0, 30, 10, 20])
-    }
-
     @Test func aJobThatIsWithdrawnMakesRoom() {
         let jobs = [Replay.Entry(0, 100, ranks: 6), Replay.Entry(1, 10, ranks: 10), Replay.Entry(2, 200, ranks: 4)]
         for policy in NamedPolicy.allCases {

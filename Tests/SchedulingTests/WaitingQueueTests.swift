@@ -76,16 +76,17 @@ import Testing
 
     @Test func anOrderIsNotMadeAnewWithinItsInterval() {
         var policy = SchedulingPolicy.wfp3
-        policy.orderInterval = 60
+        policy.jobsPerSecondOfOrder = 1
         var queue = WaitingQueue()
         queue.append(Self.job(0, limit: 100))
         queue.append(Self.job(1, limit: 10))
         queue.sort(by: policy, at: 10) { _ in 1 }
         #expect(queue.live.map(\.id) == [1, 0])
         queue.append(Self.job(2, submitted: 5, limit: 1))
-        queue.sort(by: policy, at: 69) { _ in 1 }
+        // Three jobs, three seconds.
+        queue.sort(by: policy, at: 12) { _ in 1 }
         #expect(queue.live.map(\.id) == [1, 0, 2])
-        queue.sort(by: policy, at: 70) { _ in 1 }
+        queue.sort(by: policy, at: 13) { _ in 1 }
         #expect(queue.live.map(\.id) == [2, 1, 0])
     }
 

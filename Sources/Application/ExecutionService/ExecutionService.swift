@@ -26,12 +26,16 @@ package final class ExecutionService: Sendable {
     private static let broadcastInterval = Duration.seconds(10)
 
     /// - Parameter changes: runs of which something changed in the database, by any server.
-    package init(storage: Storage, configuration: ServiceConfiguration, backend: any Backend, changes: AsyncStream<RunID>, logger: Logger) {
+    /// - Parameter session: on which this server schedules, when no other does.
+    package init(
+        storage: Storage, session: SchedulerSession, configuration: ServiceConfiguration, backend: any Backend, changes: AsyncStream<RunID>,
+        logger: Logger
+    ) {
         self.storage = storage
         self.changes = changes
         self.configuration = configuration
         self.logger = logger
-        supervisor = RunSupervisor(storage: storage, backend: backend, configuration: configuration, logger: logger)
+        supervisor = RunSupervisor(storage: storage, session: session, backend: backend, configuration: configuration, logger: logger)
         environmentBuilder = EnvironmentBuilder(
             interpreter: configuration.interpreter, folder: "\(configuration.dataFolder)/environments")
         (buildWake, buildWaker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))

@@ -14,10 +14,12 @@ package struct ServiceConfiguration: Sendable {
     package var maximumRanks: Int
     /// Accounts of this host that runs take, by issuer and subject of their owner; others run as the server does.
     package var accounts: [String: [String: String]]
+    package var scheduling: SchedulingConfiguration
 
     package init(
         dataFolder: String, interpreter: String, registrationSeconds: Int, registrationMemoryMB: Int,
-        defaultMemoryPerRank: Int, maximumRanks: Int, accounts: [String: [String: String]] = [:]
+        defaultMemoryPerRank: Int, maximumRanks: Int, accounts: [String: [String: String]] = [:],
+        scheduling: SchedulingConfiguration = SchedulingConfiguration()
     ) {
         self.dataFolder = dataFolder
         self.interpreter = interpreter
@@ -26,5 +28,6 @@ package struct ServiceConfiguration: Sendable {
         self.defaultMemoryPerRank = defaultMemoryPerRank
         self.maximumRanks = maximumRanks
         self.accounts = accounts
+        self.scheduling = scheduling
     }
 }

@@ -44,11 +44,13 @@ package struct WeftServer: Sendable {
         let pool = ConnectionPool(conninfo: configuration.database.conninfo, size: configuration.database.poolSize)
         defer { pool.close() }
         let storage = Storage(pool: pool)
+        let schedulerPool = ConnectionPool(conninfo: configuration.database.conninfo, size: 1)
+        defer { schedulerPool.close() }
         try await prepare(storage)
         let listener = Listener(conninfo: configuration.database.conninfo, channels: [Storage.runChannel])
         defer { listener.close() }
         let service = ExecutionService(
-            storage: storage, configuration: configuration.service, backend: try configuration.backend(),
+            storage: storage, session: SchedulerSession(pool: schedulerPool), configuration: configuration.service, backend: try configuration.backend(),
             changes: Self.runs(of: listener.notifications), logger: Logger(label: "weft.execution"))
         registry.addCollector("weft_runs", help: "Runs by state.") {
             let counts = try await service.runCounts()
@@ -196,7 +198,9 @@ extension Configuration {
         ServiceConfiguration(
             dataFolder: dataFolder, interpreter: interpreter, registrationSeconds: registration.seconds,
             registrationMemoryMB: registration.memoryMB, defaultMemoryPerRank: runs.memoryPerRankMB, maximumRanks: runs.maximumRanks,
-            accounts: engine == .local ? local.accounts : [:])
+            accounts: engine == .local ? local.accounts : [:],
+            scheduling: SchedulingConfiguration(
+                policy: scheduling.policy, assumedLimit: scheduling.assumedLimit, halfLife: scheduling.halfLife))
     }
 
     /// What does not keep the server from starting, but some runs from running.

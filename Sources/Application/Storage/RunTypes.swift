@@ -46,9 +46,29 @@ package enum CreateOutcome: Sendable, Equatable {
 package struct QueuedRun: Sendable, Equatable {
     package var id: RunID
     package var attempt: Int
+    /// Grows in the order in which attempts were queued.
+    package var place: Int64
+    package var queuedAt: Date
+    /// Label of its owner.
+    package var owner: String
+    /// The graph's version, as a number.
+    package var graph: Int64
     package var resources: ResourceRequest
     /// Nodes that failed under its earlier attempts.
     package var avoided: Set<String>
+    /// The latest start that it was promised.
+    package var promisedStart: Date?
+}
+
+/// An attempt that has ended, as far as it tells how long others will run.
+package struct EndedAttempt: Sendable, Equatable {
+    package var owner: String
+    package var graph: Int64
+    package var ranks: Int
+    /// Seconds that it might have run, where that was said.
+    package var timeLimit: Int?
+    package var startedAt: Date
+    package var endedAt: Date
 }
 
 /// An attempt that holds resources.
@@ -65,6 +85,11 @@ package struct ActiveAttempt: Sendable, Equatable {
     /// Nodes that failed under the run's earlier attempts.
     package var avoided: Set<String>
     package var retry: RetryPolicy
+    package var place: Int64
+    package var startedAt: Date
+    package var graph: Int64
+
+    package var owner: String { "\(subject)@\(issuer)" }
 }
 
 /// What a transition changes of the latest attempt, beside its state and times. `nil` leaves the value.

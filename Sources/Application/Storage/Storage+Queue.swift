@@ -13,19 +13,88 @@ private let avoidedNodes = """
 
 extension Storage {
     /// Runs that wait, in the order in which they were queued.
-    package func queuedRuns(limit: Int) async throws -> [QueuedRun] {
+    /// - Parameter place: only those behind it (``QueuedRun/place``).
+    package func queuedRuns(after place: Int64 = 0, limit: Int) async throws -> [QueuedRun] {
+        try await queuedRuns("attempt.id > $1 ORDER BY attempt.id LIMIT $2", [.int(place), .int(limit)])
+    }
+
+    /// Those of the runs that wait.
+    package func queuedRuns(among runs: [RunID]) async throws -> [QueuedRun] {
+        try await queuedRuns("run.public_id = ANY ($1) ORDER BY attempt.id", [.uuids(runs.map(\.bytes))])
+    }
+
+    private func queuedRuns(_ condition: String, _ values: [PostgresValue]) async throws -> [QueuedRun] {
         try await pool.run { connection in
             try connection.query(
                 """
-                SELECT run.public_id, run.attempt, \(resourceColumns), \(avoidedNodes)
-                FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt
-                WHERE run.state = 'queued' ORDER BY attempt.id LIMIT $1
-                """, [.int(limit)]
+                SELECT run.public_id, run.attempt, attempt.id AS place, attempt.queued_at, run.graph_version, run.promised_start,
+                    \(resourceColumns), \(ownerLabel), \(avoidedNodes)
+                FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt JOIN app_user ON app_user.id = run.owner
+                WHERE run.state = 'queued' AND \(condition)
+                """, values
             ).map { row in
                 QueuedRun(
-                    id: try row.runID("public_id"), attempt: try row.value("attempt"), resources: try row.resources(),
-                    avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []))
+                    id: try row.runID("public_id"), attempt: try row.value("attempt"), place: try row.value("place"),
+                    queuedAt: try row.value("queued_at"), owner: try row.value("owner_label"), graph: try row.value("graph_version"),
+                    resources: try row.resources(), avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []),
+                    promisedStart: try row.optional("promised_start"))
             }
+        }
+    }
+
+    /// Of all runs that wait.
+    package func queuedIDs() async throws -> Set<RunID> {
+        try await pool.run { connection in
+            Set(try connection.query("SELECT public_id FROM run WHERE state = 'queued'").map { try $0.runID("public_id") })
+        }
+    }
+
+    /// Attempts that ran to an end of their own, the latest ones, in the order of their ends.
+    package func endedAttempts(limit: Int) async throws -> [EndedAttempt] {
+        try await pool.run { connection in
+            try connection.query(
+                """
+                SELECT run.graph_version, run.ranks, run.needs, attempt.started_at, attempt.ended_at, \(ownerLabel)
+                FROM (
+                    SELECT run, started_at, ended_at FROM attempt
+                    WHERE state IN ('succeeded', 'failed') AND started_at IS NOT NULL AND ended_at IS NOT NULL
+                    ORDER BY id DESC LIMIT $1
+                ) AS attempt JOIN run ON run.id = attempt.run JOIN app_user ON app_user.id = run.owner
+                ORDER BY attempt.ended_at
+                """, [.int(limit)]
+            ).map { row in
+                EndedAttempt(
+                    owner: try row.value("owner_label"), graph: try row.value("graph_version"), ranks: try row.value("ranks"),
+                    timeLimit: try row.optionalJSON("needs", as: RunNeeds.self)?.timeLimit, startedAt: try row.value("started_at"),
+                    endedAt: try row.value("ended_at"))
+            }
+        }
+    }
+
+    /// Rank-seconds that each user's attempts used: in all since a time, and weighted, those of a half-life ago half.
+    package func usage(since: [String: Date], halfLife: Int, at now: Date) async throws -> [String: (total: Double, decayed: Double)] {
+        let labels = Array(since.keys)
+        return try await pool.run { connection in
+            let rows = try connection.query(
+                """
+                SELECT label, sum(ranks * greatest(0, extract(epoch FROM ended - greatest(started, since))))::double precision AS total,
+                    sum(ranks * half / ln(2) * (power(0.5, extract(epoch FROM $3 - ended) / half)
+                        - power(0.5, extract(epoch FROM $3 - started) / half))) AS decayed
+                FROM (
+                    SELECT member.label, to_timestamp(member.since) AS since, $4::double precision AS half, run.ranks, attempt.started_at AS started,
+                        attempt.ended_at AS ended
+                    FROM unnest($1::text[], $2::bigint[]) AS member (label, since)
+                    JOIN app_user ON app_user.subject || '@' || app_user.issuer = member.label
+                    JOIN run ON run.owner = app_user.id JOIN attempt ON attempt.run = run.id
+                    WHERE attempt.started_at IS NOT NULL AND attempt.ended_at IS NOT NULL
+                ) AS used GROUP BY label
+                """,
+                [
+                    .texts(labels), .ints(labels.map { Int64((since[$0] ?? now).timeIntervalSince1970) }), .timestamp(now),
+                    .int(halfLife),
+                ])
+            return try Dictionary(
+                uniqueKeysWithValues: rows.map { (try $0.value("label"), (try $0.value("total"), try $0.value("decayed"))) })
         }
     }
 
@@ -53,7 +122,7 @@ extension Storage {
             try connection.query(
                 """
                 SELECT run.public_id, run.attempt, \(resourceColumns), run.retry, attempt.folder, attempt.nodes, issuer, subject,
-                    \(avoidedNodes)
+                    attempt.id AS place, attempt.started_at, run.graph_version, \(avoidedNodes)
                 FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt JOIN app_user ON app_user.id = run.owner
                 WHERE run.state = ANY ($1) ORDER BY attempt.id
                 """, [.names([.starting, .running, .cancelling])]
@@ -62,7 +131,8 @@ extension Storage {
                     run: try row.runID("public_id"), issuer: try row.value("issuer"), subject: try row.value("subject"),
                     attempt: try row.value("attempt"), folder: try row.optional("folder"),
                     resources: try row.resources(), nodes: try row.optionalJSON("nodes"),
-                    avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []), retry: try row.retry())
+                    avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []), retry: try row.retry(),
+                    place: try row.value("place"), startedAt: try row.value("started_at"), graph: try row.value("graph_version"))
             }
         }
     }

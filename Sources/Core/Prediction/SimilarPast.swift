@@ -57,21 +57,22 @@ package struct SimilarPast: RunTimePredictor {
     package init() {}
 
     package func predict(_ job: JobTraits) -> RunTimePrediction {
-        var pool: [(value: Int, weight: Double)] = []
+        var pool: [(value: Int, order: Int, weight: Double)] = []
+        pool.reserveCapacity(2 * Self.depth)
         for (index, ended) in (own[job.user]?.jobs ?? []).enumerated() {
-            pool.append((min(ended.runTime, job.limit), ended.likeness(to: job, Self.decay[index])))
+            pool.append((min(ended.runTime, job.limit), pool.count, ended.likeness(to: job, Self.decay[index])))
         }
         for (index, ended) in everybody.jobs.enumerated() where ended.traits.user != job.user {
-            pool.append((min(ended.runTime, job.limit), ended.likeness(to: job, Self.decay[index] * Self.foreign)))
+            pool.append((min(ended.runTime, job.limit), pool.count, ended.likeness(to: job, Self.decay[index] * Self.foreign)))
         }
         guard !pool.isEmpty else { return RunTimePrediction(job.limit, limit: job.limit) }
-        let order = pool.indices.sorted { (pool[$0].value, $0) < (pool[$1].value, $1) }
-        let total = order.reduce(0) { $0 + pool[$1].weight }
+        pool.sort { $0.value < $1.value || ($0.value == $1.value && $0.order < $1.order) }
+        let total = pool.reduce(0) { $0 + $1.weight }
         func quantile(_ need: Double) -> Int? {
             var sum = 0.0
-            for index in order {
-                sum += pool[index].weight
-                if sum >= need { return pool[index].value }
+            for ended in pool {
+                sum += ended.weight
+                if sum >= need { return ended.value }
             }
             return nil
         }

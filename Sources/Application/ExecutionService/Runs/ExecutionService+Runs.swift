@@ -14,7 +14,7 @@ extension ExecutionService {
         var inputs: [String: SourceInput]
     }
 
-    private func prepare(_ request: RunRequest, needsInputs: Bool = true) async throws(Problem) -> PreparedRun {
+    private func prepare(_ request: RunRequest, owner: String, needsInputs: Bool = true) async throws(Problem) -> PreparedRun {
         let ranks = request.ranks ?? 1
         guard (1...configuration.maximumRanks).contains(ranks) else {
             throw Problem(
@@ -40,7 +40,7 @@ extension ExecutionService {
         guard faults.isEmpty else { throw Problem(.invalid, "The run cannot be started as it is asked for.", errors: faults) }
         let resources = ResourceRequest(
             ranks: plan.ranks, memoryPerRank: memory, needs: needs, blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
-        try await supervisor.checkFits(resources)
+        try await supervisor.checkFits(resources, owner: owner)
         _ = try await interpreter(for: registered.environment)
         let planned = PlannedRun(graph: registered.reference, elements: graph.elements.map(\.id), resources: resources, plan: plan)
         return PreparedRun(graph: registered, planned: planned, inputs: inputs)
@@ -48,7 +48,7 @@ extension ExecutionService {
 
     /// Where the request says nothing of inputs, they are not checked: the layout does not depend on them.
     package func plan(_ request: RunRequest, by principal: Principal) async throws(Problem) -> PlannedRun {
-        try await prepare(request, needsInputs: request.inputs != nil || request.arguments != nil).planned
+        try await prepare(request, owner: principal.label, needsInputs: request.inputs != nil || request.arguments != nil).planned
     }
 
     /// With an idempotency key, the same request again gives the same run (`created` false); another request under the same
@@ -56,7 +56,7 @@ extension ExecutionService {
     package func submit(_ request: RunRequest, idempotencyKey: String?, by principal: Principal) async throws(Problem)
         -> (run: Run, created: Bool)
     {
-        let prepared = try await prepare(request)
+        let prepared = try await prepare(request, owner: principal.label)
         var random = SystemRandomNumberGenerator()
         let id = RunID(
             milliseconds: UInt64(Date().timeIntervalSince1970 * 1000),
@@ -112,7 +112,7 @@ extension ExecutionService {
     /// Queues another attempt of a run that failed or was cancelled.
     package func retry(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
         let before = try await run(id, for: principal)
-        try await supervisor.checkFits(before.resources)
+        try await supervisor.checkFits(before.resources, owner: before.owner)
         guard try await stored({ try await storage.retry(id, at: Date()) }) != nil else {
             throw Problem(.conflict, "\(id) is \(before.state.rawValue); only a run that failed or was cancelled can be retried.")
         }

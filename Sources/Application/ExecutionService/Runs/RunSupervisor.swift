@@ -17,27 +17,30 @@ final class RunSupervisor: Sendable {
     /// For runs that the engine holds back.
     private static let waitInterval = Duration.milliseconds(500)
     private static let retryInterval = Duration.seconds(1)
-    private static let queueDepth = 10_000
 
     private let storage: Storage
     private let backend: any Backend
+    private let admission: Admission
     private let configuration: ServiceConfiguration
     private let logger: Logger
     private let wake: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let supervised = Mutex<Set<RunID>>([])
 
-    init(storage: Storage, backend: any Backend, configuration: ServiceConfiguration, logger: Logger) {
+    init(storage: Storage, session: SchedulerSession, backend: any Backend, configuration: ServiceConfiguration, logger: Logger) {
         self.storage = storage
         self.backend = backend
+        admission = Admission(storage: storage, session: session, backend: backend, configuration: configuration)
         self.configuration = configuration
         self.logger = logger
         (wake, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     }
 
+    /// - Parameter owner: label of the user whose run it is.
     /// - Throws: `Problem` that names the field, when the run could never start here.
-    func checkFits(_ request: ResourceRequest) async throws(Problem) {
-        let capabilities = backend.capabilities
+    func checkFits(_ request: ResourceRequest, owner: String) async throws(Problem) {
+        var capabilities = backend.capabilities
+        if capabilities.placing == .weft { capabilities.needs.insert(.reservation) }
         let unknown = request.needs.said.subtracting(capabilities.needs).sorted { $0.rawValue < $1.rawValue }
         guard unknown.isEmpty else {
             let known = capabilities.needs.map(\.rawValue).sorted().joined(separator: ", ")
@@ -48,11 +51,25 @@ final class RunSupervisor: Sendable {
                 })
         }
         guard capabilities.placing == .weft else { return }
-        do { try FirstComeFirstServed.checkFits(request, nodes: try await backend.nodes()) } catch let error as Problem {
+        if let name = request.needs.reservation { try await checkReservation(name, owner: owner) }
+        do { try Placement.checkFits(request, nodes: try await backend.nodes()) } catch let error as Problem {
             throw error
         } catch {
             throw Problem(.unavailable, "The nodes cannot be looked at: \(error)")
         }
+    }
+
+    private func checkReservation(_ name: String, owner: String) async throws(Problem) {
+        let windows: [ClusterWindow]
+        do { windows = try await storage.orders().windows.filter { $0.kind == .reservation && $0.end > Date() } } catch {
+            throw Problem(.unavailable, "The reservations cannot be looked at: \(error)")
+        }
+        let open = windows.filter { $0.users.isEmpty || $0.users.contains(owner) }
+        guard !open.contains(where: { $0.name == name }) else { return }
+        let known = open.isEmpty ? "there are none for you" : "yours are " + open.map(\.name).sorted().joined(separator: ", ")
+        throw Problem(
+            .invalid, "The run can never start here.",
+            errors: [.init("/needs/reservation", "there is no reservation '\(name)' to come for this user; \(known)")])
     }
 
     func nodes() async throws(BackendError) -> [ClusterNode] { try await backend.nodes() }
@@ -73,7 +90,7 @@ final class RunSupervisor: Sendable {
             nudge()
             for await _ in wake {
                 do {
-                    try await schedule()
+                    try await admission.admit()
                     for attempt in try await storage.activeAttempts() where supervised.withLock({ $0.insert(attempt.run).inserted }) {
                         group.addTask { [self] in
                             await supervise(attempt)
@@ -87,46 +104,6 @@ final class RunSupervisor: Sendable {
                 }
             }
         }
-    }
-
-    // MARK: Admission
-
-    private func schedule() async throws {
-        let queue = try await storage.queuedRuns(limit: Self.queueDepth)
-        guard !queue.isEmpty else { return }
-        let waitingRuns = queue.map { WaitingRun(id: $0.id, request: $0.resources, avoided: $0.avoided) }
-        let active = try await storage.activeAttempts()
-        let decisions =
-            switch backend.capabilities.placing {
-            case .weft: FirstComeFirstServed.decide(queue: waitingRuns, rooms: Self.rooms(of: try await backend.nodes(), active))
-            case .engine(let maximum): FirstComeFirstServed.decide(queue: waitingRuns, jobs: active.count, maximumJobs: maximum)
-            }
-        var waiting: [(RunID, Pending)] = []
-        for (run, decision) in zip(queue, decisions) {
-            switch decision {
-            case .start(let id, let nodes):
-                let folder = "\(configuration.dataFolder)/runs/\(id)/\(run.attempt)"
-                _ = try await storage.transition(
-                    id, from: [.queued], to: .starting, at: Date(), AttemptChange(folder: folder, nodes: nodes))
-            case .wait(let id, let pending):
-                waiting.append((id, pending))
-            }
-        }
-        try await storage.setPending(waiting)
-    }
-
-    private static func rooms(of nodes: [ClusterNode], _ active: [ActiveAttempt]) -> [NodeRoom] {
-        var rooms = nodes.map { NodeRoom($0) }
-        for attempt in active {
-            // Attempts of before nodes were recorded ran on the only one there was.
-            let shares = attempt.nodes ?? rooms.prefix(1).map { NodeShare(node: $0.node.name, ranks: attempt.resources.ranks) }
-            for share in shares {
-                for index in rooms.indices where rooms[index].node.name == share.node {
-                    rooms[index].take(ranks: share.ranks, memoryPerRank: attempt.resources.memoryPerRank)
-                }
-            }
-        }
-        return rooms
     }
 
     // MARK: One attempt

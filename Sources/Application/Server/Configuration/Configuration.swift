@@ -4,6 +4,7 @@ package import Backends
 import Foundation
 package import Identity
 package import Logging
+package import Scheduling
 package import Telemetry
 package import WorkflowModel
 
@@ -46,6 +47,12 @@ package struct Configuration: Sendable {
         package var memoryPerRankMB = 256
         package var maximumRanks = 256
         package var moduleSetup: String?
+    }
+
+    package struct SchedulingKeys: Sendable, Equatable {
+        package var policy = NamedPolicy.weft
+        package var assumedLimit = 86_400
+        package var halfLife = 604_800
     }
 
     /// What starts the ranks.
@@ -98,6 +105,7 @@ package struct Configuration: Sendable {
     package var interpreter = "/usr/bin/python3"
     package var registration = Registration()
     package var runs = Runs()
+    package var scheduling = SchedulingKeys()
     package var local = Local()
     package var engine = Engine.local
     package var ssh = SSH()
@@ -142,6 +150,9 @@ package struct Configuration: Sendable {
         set(&registration.memoryMB, reader.integer("registration.memory_mb", in: 64...1 << 20))
         set(&runs.memoryPerRankMB, reader.integer("runs.memory_per_rank_mb", in: 1...1 << 20))
         set(&runs.maximumRanks, reader.integer("runs.maximum_ranks", in: 1...16384))
+        set(&scheduling.policy, reader.choice("scheduling.policy"))
+        set(&scheduling.assumedLimit, reader.integer("scheduling.assumed_limit", in: 60...31_536_000))
+        set(&scheduling.halfLife, reader.integer("scheduling.half_life", in: 60...31_536_000))
         set(&local.slots, reader.integer("local.slots", in: 1...65536))
         set(&local.memoryMB, reader.integer("local.memory_mb", in: 64...1 << 30))
         set(&local.rankProgram, reader.path("local.rank_program"))

@@ -200,6 +200,38 @@ package struct Machine: Sendable {
             && classes.allSatisfy { value.request.memoryPerRank * $0.offer.slots <= $0.offer.memory || value.request.memoryPerRank == 0 }
     }
 
+    /// Whether so many ranks could ever start without some nodes.
+    func isEnough(_ ranks: Int, _ demand: DemandID, without nodes: [Int]) -> Bool {
+        guard !nodes.isEmpty else { return true }
+        var rooms = self.nodes.map { Room($0) }
+        for node in nodes { rooms[node] = .none }
+        return shares(of: ranks, demand, in: rooms, within: nil, evenIfDown: true) != nil
+    }
+
+    /// Why the ranks do not fit: now, or even if all nodes were up and empty.
+    func shortage(_ ranks: Int, _ demand: DemandID, whenEmpty: Bool, within ceilings: Ceilings?) -> Placement.Shortage? {
+        var request = demands[demand.index].request
+        request.ranks = ranks
+        let rooms = nodes.indices.map { index in
+            var node = nodes[index]
+            node.state = isUp[index] || whenEmpty ? .up : node.state == .up ? .drained : node.state
+            var room = NodeRoom(node)
+            let open = whenEmpty ? Room(node) : ceilings?.room(index, free[index]) ?? free[index]
+            room.slots = open.slots
+            room.memory = open.memory
+            return room
+        }
+        guard demands[demand.index].isShaped else {
+            let fit = rooms.indices.reduce(0) { fit, node in
+                let suits = rooms[node].node.state == .up && demands[demand.index].suitsClass[classOf[node]]
+                return suits ? fit + rooms[node].ranks(memoryPerRank: request.memoryPerRank) : fit
+            }
+            return fit >= ranks ? nil : Placement.shortage(request, ranks: ranks, labels: [], rooms)
+        }
+        guard case .lacking(let shortage) = Placement.find(for: request, on: rooms) else { return nil }
+        return shortage
+    }
+
     /// Whether any rank of `other` takes the place of one of `demand`, neither more nor less.
     func takesEqually(_ demand: DemandID, _ other: DemandID) -> Bool {
         guard memories[demand.index] == 0, !demands[demand.index].isShaped else { return false }
@@ -208,7 +240,7 @@ package struct Machine: Sendable {
 
     /// A place on nodes with such rooms.
     func shares(of ranks: Int, _ demand: DemandID, in rooms: [Room], within ceilings: Ceilings?, evenIfDown: Bool = false) -> [Share]? {
-        guard demands[demand.index].isShaped else { return countedShares(of: ranks, demand, in: rooms, within: ceilings) }
+        guard demands[demand.index].isShaped else { return countedShares(of: ranks, demand, in: rooms, within: ceilings, evenIfDown: evenIfDown) }
         let nodeRooms = nodes.indices.filter { evenIfDown || isUp[$0] }.map { index in
             let open = ceilings?.room(index, rooms[index]) ?? rooms[index]
             var room = NodeRoom(nodes[index].asUp)
@@ -222,11 +254,13 @@ package struct Machine: Sendable {
         return shares.compactMap { share in indices[share.node].map { Share(node: $0, ranks: share.ranks) } }
     }
 
-    private func countedShares(of ranks: Int, _ demand: DemandID, in rooms: [Room], within ceilings: Ceilings?) -> [Share]? {
+    private func countedShares(
+        of ranks: Int, _ demand: DemandID, in rooms: [Room], within ceilings: Ceilings?, evenIfDown: Bool
+    ) -> [Share]? {
         var shares: [Share] = []
         var left = ranks
         for place in demands[demand.index].classes {
-            for node in nodes.indices where classOf[node] == place && isUp[node] && left > 0 {
+            for node in nodes.indices where classOf[node] == place && (isUp[node] || evenIfDown) && left > 0 {
                 let most = (ceilings?.room(node, rooms[node]) ?? rooms[node]).ranks(memories[demand.index])
                 guard most > 0 else { continue }
                 shares.append(Share(node: node, ranks: min(most, left)))

@@ -144,7 +144,7 @@ package enum Placement: Sendable, Equatable {
         return order
     }
 
-    private static func shortage(_ request: ResourceRequest, ranks: Int, labels: Set<String>, _ rooms: [NodeRoom]) -> Shortage {
+    static func shortage(_ request: ResourceRequest, ranks: Int, labels: Set<String>, _ rooms: [NodeRoom]) -> Shortage {
         let fitting = rooms.filter { $0.suits(request.needs, labels) }
         guard !fitting.isEmpty else {
             let idle = rooms.filter { $0.node.matches(request.needs, labels) }
@@ -175,7 +175,7 @@ extension ClusterNode {
 
 extension Placement.Shortage: CustomStringConvertible {
     /// `free` of an empty cluster is what it has.
-    func sentence(_ isEmpty: Bool) -> String {
+    package func sentence(_ isEmpty: Bool) -> String {
         let are = isEmpty ? "there are" : "are free"
         switch self {
         case .noSuchNode(let labels, let architecture, let states):

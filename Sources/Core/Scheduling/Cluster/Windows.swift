@@ -23,6 +23,8 @@ package struct Window: Sendable, Hashable {
 /// All windows that are known, and what they close to a job.
 struct Windows: Sendable {
     private(set) var all: [Window] = []
+    /// Nodes that single jobs leave out, by job.
+    private var avoided: [Int: [Int]] = [:]
     private let nodes: Int
 
     init(nodes: Int) { self.nodes = nodes }
@@ -31,12 +33,18 @@ struct Windows: Sendable {
 
     mutating func replace(with windows: [Window]) { all = windows.sorted { ($0.start, $0.end) < ($1.start, $1.end) } }
 
+    mutating func avoid(_ nodes: [Int], for job: Int) { avoided[job] = nodes.isEmpty ? nil : nodes }
+
+    func avoids(_ job: Int) -> Bool { avoided[job] != nil }
+
     /// The nodes that a job may not use which starts at `start` and may run until its limit; `nil`: it may use all.
     func closed(to job: Job, at start: Int) -> Ceilings? {
-        guard !all.isEmpty || job.reservation != nil else { return nil }
+        let avoided = avoided[job.id] ?? []
+        guard !all.isEmpty || job.reservation != nil || !avoided.isEmpty else { return nil }
         let end = start.later(by: job.limit)
         var closed = Ceilings(nodes: nodes)
         var own = NodeSet(capacity: nodes)
+        for node in avoided { closed.close(node) }
         for window in all where window.overlaps(start, end) {
             if let reservation = job.reservation, window.reservation == reservation {
                 if window.start <= start, window.end >= end { for node in window.nodes { own.insert(node) } }

@@ -7,6 +7,9 @@ package import WorkflowModel
 ///
 /// Whatever happens at one instant is told first, in the order: predictions outlived, ends, submissions; then ``pass(at:)`` decides.
 package struct Scheduler: Sendable {
+    /// Jobs that a pass with promises looks at: what starts is near the front, and a pass shall not take long.
+    private static let depth = 1000
+
     package let policy: SchedulingPolicy
     package private(set) var machine: Machine
     private var windows: Windows
@@ -34,12 +37,15 @@ package struct Scheduler: Sendable {
     package var waiting: [Job] { queue.live }
     package var waitingCount: Int { queue.count }
     package var runningJobs: [RunningJob] { running.values.sorted { $0.job.id < $1.job.id } }
+    package func running(_ id: Int) -> RunningJob? { running[id] }
 
     package mutating func demand(of request: ResourceRequest) -> DemandID { machine.demand(of: request) }
 
     // MARK: What happens
 
-    package mutating func submit(_ job: Job, at now: Int) {
+    /// - Parameter nodes: left out, if the others could do without them.
+    package mutating func submit(_ job: Job, at now: Int, avoiding nodes: [Int] = []) {
+        if machine.isEnough(job.ranks, job.demand, without: nodes) { windows.avoid(nodes, for: job.id) }
         queue.append(job)
         count(job, 1)
         accounts.wait(job)
@@ -52,6 +58,7 @@ package struct Scheduler: Sendable {
         guard let place = queue.place(of: id) else { return }
         accounts.leave(queue[place])
         count(queue[place], -1)
+        windows.avoid([], for: id)
         queue.remove(at: place)
         promises.remove(id)
         reservations?.withdraw(id, machine)
@@ -60,6 +67,7 @@ package struct Scheduler: Sendable {
     package mutating func end(_ id: Int, at now: Int) {
         guard let ended = running.removeValue(forKey: id) else { return }
         count(ended.job, -1)
+        windows.avoid([], for: id)
         promises.end(ended, machine)
         expectedEnds.remove(JobEnd(time: ended.expectedEnd, job: id))
         latestEnds.remove(JobEnd(time: ended.latestEnd, job: id))
@@ -75,6 +83,35 @@ package struct Scheduler: Sendable {
         job.job.expected = expected
         running[id] = job
         expectedEnds.insert(JobEnd(time: job.expectedEnd, job: id))
+    }
+
+    /// The job's limit has passed and it still runs.
+    package mutating func overruns(_ id: Int, limit: Int) {
+        guard var job = running[id] else { return }
+        promises.end(job, machine)
+        expectedEnds.remove(JobEnd(time: job.expectedEnd, job: id))
+        latestEnds.remove(JobEnd(time: job.latestEnd, job: id))
+        job.job.limit = limit
+        job.job.expected = limit
+        running[id] = job
+        expectedEnds.insert(JobEnd(time: job.expectedEnd, job: id))
+        latestEnds.insert(JobEnd(time: job.latestEnd, job: id))
+        promises.begin(job, machine)
+    }
+
+    /// Jobs whose expected time has passed, and those whose limit has.
+    package func late(at now: Int) -> (outlived: [Int], overdue: [Int]) {
+        func past(_ ends: SortedChunks<JobEnd>) -> [Int] {
+            var jobs: [Int] = []
+            for chunk in ends.chunks {
+                for end in chunk {
+                    if end.time > now { return jobs }
+                    jobs.append(end.job)
+                }
+            }
+            return jobs
+        }
+        return (past(expectedEnds), past(latestEnds))
     }
 
     /// Takes up a job that runs already.
@@ -101,7 +138,7 @@ package struct Scheduler: Sendable {
     private var isPool: Bool { particular == 0 && windows.isEmpty && machine.downNodes == 0 }
 
     private mutating func count(_ job: Job, _ sign: Int) {
-        if !machine.isPlain(job.demand) || job.reservation != nil { particular += sign }
+        if !machine.isPlain(job.demand) || job.reservation != nil || windows.avoids(job.id) { particular += sign }
     }
 
     private mutating func reserveAnew(at now: Int) {
@@ -231,11 +268,15 @@ package struct Scheduler: Sendable {
                 start(place, promise.shares, at: now, &started)
             }
         }
+        guard queue.leastRanks <= machine.freeSlots else { return started }
         queue.sort(by: policy, at: now) { accounts.factor($0) }
         var hasHead = false
-        var place = 0
-        while let next = hasHead ? queue.next(from: place, ranks: machine.freeSlots) : queue.next(from: place) {
+        var (place, considered) = (0, 0)
+        while considered < Self.depth,
+            let next = hasHead ? queue.next(from: place, ranks: machine.freeSlots) : queue.next(from: place)
+        {
             place = next + 1
+            considered += 1
             let job = queue[next]
             guard mayStart(job, at: now) else { continue }
             if startIfPromisesAllow(next, at: now, &started) || hasHead { continue }
@@ -309,14 +350,20 @@ package struct Scheduler: Sendable {
         return started
     }
 
-    private func hold(_ job: Job, beside other: Job? = nil) -> Accounts.Hold? {
+    func hold(_ job: Job, beside other: Job? = nil) -> Accounts.Hold? {
         accounts.hold(
             job, memoryPerRank: machine.memoryPerRank(job.demand), beside: other.map { ($0, machine.memoryPerRank($0.demand)) })
     }
 
+    mutating func isTooLarge(_ job: Job) -> Bool { machine.isTooLarge(job.ranks, job.demand) }
+
+    func isWithoutReservation(_ job: Job, at now: Int) -> Bool { windows.isTooLate(for: job, at: now) }
+
+    func closed(to job: Job, at now: Int) -> Ceilings? { windows.closed(to: job, at: now) }
+
     /// Neither its accounts nor the size of the machine nor its reservation being over keep it back: only room, and those before it.
     private mutating func mayStart(_ job: Job, at now: Int) -> Bool {
-        hold(job) == nil && !machine.isTooLarge(job.ranks, job.demand) && !windows.isTooLate(for: job, at: now)
+        hold(job) == nil && !isTooLarge(job) && !isWithoutReservation(job, at: now)
     }
 
     /// `shares` are taken already.

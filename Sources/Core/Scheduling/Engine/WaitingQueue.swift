@@ -68,7 +68,8 @@ struct WaitingQueue: Sendable {
     /// Sorts by the policy, where its order has changed since the last time.
     mutating func sort(by policy: SchedulingPolicy, at now: Int, factor: (Job) -> Double) {
         guard policy.order != .arrival || policy.promotionAge != nil, count > 1 else { return }
-        guard orderedAt == .min || now - orderedAt >= policy.orderInterval else { return }
+        let interval = policy.jobsPerSecondOfOrder.map { count / $0 } ?? 0
+        guard orderedAt == .min || now - orderedAt >= interval else { return }
         orderedAt = now
         let jobs = live
         var keys: [(score: Double, id: Int, place: Int)] = []

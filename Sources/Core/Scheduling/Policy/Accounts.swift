@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import func Glibc.exp2
 
 /// Whose share of the cluster a job takes: users, in groups or not. Every job counts for its account and for all those above it.
 package struct Accounts: Sendable {
@@ -114,7 +114,7 @@ package struct Accounts: Sendable {
     mutating func update(to now: Int) {
         guard hasShares, now > updated else { return }
         let decay = exp2(-Double(now - updated) / halfLife)
-        let gain = halfLife / M_LN2 * (1 - decay)
+        let gain = halfLife / 0.693_147_180_559_945_3 * (1 - decay)
         for index in all.indices { all[index].usage = all[index].usage * decay + Double(all[index].ranks) * gain }
         updated = now
     }

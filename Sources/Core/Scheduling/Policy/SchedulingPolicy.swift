@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import func Glibc.pow
 
 /// How the queue is ordered, and what may overtake what.
 package struct SchedulingPolicy: Sendable, Hashable {
@@ -29,15 +29,16 @@ package struct SchedulingPolicy: Sendable, Hashable {
     package var guardAge: Int?
     /// A job that has waited so long comes before all that have not. Seconds.
     package var promotionAge: Int?
-    /// For how long an order that changes with time stands. Seconds; 0: it is made anew in every pass.
-    package var orderInterval: Int
+    /// An order that changes with time stands for a second for so many jobs that wait, so that sorting a long queue does not take all
+    /// the time. `nil`: it is made anew in every pass.
+    package var jobsPerSecondOfOrder: Int?
 
-    package init(order: Order, backfill: Backfill, guardAge: Int? = nil, promotionAge: Int? = nil, orderInterval: Int = 0) {
+    package init(order: Order, backfill: Backfill, guardAge: Int? = nil, promotionAge: Int? = nil, jobsPerSecondOfOrder: Int? = nil) {
         self.order = order
         self.backfill = backfill
         self.guardAge = guardAge
         self.promotionAge = promotionAge
-        self.orderInterval = orderInterval
+        self.jobsPerSecondOfOrder = jobsPerSecondOfOrder
     }
 
     package static let firstComeFirstServed = SchedulingPolicy(order: .arrival, backfill: .none)
@@ -46,7 +47,8 @@ package struct SchedulingPolicy: Sendable, Hashable {
     package static let conservative = SchedulingPolicy(order: .arrival, backfill: .conservative)
     package static let wfp3 = SchedulingPolicy(
         order: .wfp3, backfill: .easy(shortestFirst: false), guardAge: 86_400, promotionAge: 259_200)
-    package static let weft = SchedulingPolicy(order: .wfp3, backfill: .promises(slack: 28_800), promotionAge: 108_000)
+    package static let weft = SchedulingPolicy(
+        order: .wfp3, backfill: .promises(slack: 28_800), promotionAge: 108_000, jobsPerSecondOfOrder: 64)
 
     /// Of a job that waits, at `now`: the higher, the earlier it starts. Jobs with the same score come in the order of their
     /// submission.

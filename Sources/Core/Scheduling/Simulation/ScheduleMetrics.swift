@@ -26,6 +26,19 @@ package struct ScheduleMetrics: Sendable, Codable, Hashable {
     /// Part of the jobs that ran no longer than their p95.
     package var p95Coverage: Double
 
+    private enum CodingKeys: String, CodingKey {
+        case jobs, unstarted, promises, utilisation, makespan
+        case brokenPromises = "broken_promises"
+        case meanWait = "mean_wait"
+        case medianWait = "median_wait"
+        case p95Wait = "p95_wait"
+        case maximumWait = "maximum_wait"
+        case meanBoundedSlowdown = "mean_bounded_slowdown"
+        case medianPredictionError = "median_prediction_error"
+        case weightedPredictionError = "weighted_prediction_error"
+        case p95Coverage = "p95_coverage"
+    }
+
     package init(_ workload: Workload, _ outcomes: [Simulation.Outcome], slots: Int) {
         let pairs = zip(workload.entries, outcomes).filter { $1.started >= 0 }
         let count = Double(max(1, pairs.count))

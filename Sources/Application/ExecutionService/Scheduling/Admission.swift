@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Backends
+import Foundation
+import Scheduling
+import Storage
+import WorkflowModel
+
+/// Lets runs that wait start. Of several servers, one does.
+///
+/// Its memory of the queue is made anew whenever another server may have decided since, or when the cluster or what operators ordered of
+/// it has changed.
+actor Admission {
+    /// Ended attempts from which run times are learned at the start.
+    private static let history = 20_000
+    private static let pageSize = 20_000
+    /// Runs whose reasons are stored.
+    private static let explained = 1000
+    private static let explainInterval = Duration.seconds(1)
+    /// After which the queue is compared with the database, where that costs something.
+    private static let compareInterval = Duration.seconds(2)
+    private static let smallQueue = 1000
+
+    private let storage: Storage
+    private let session: SchedulerSession
+    private let backend: any Backend
+    private let configuration: ServiceConfiguration
+    private var live: LiveScheduler?
+    private var epoch: Int64 = -1
+    private var ordersVersion: Int64 = -1
+    private var explainedAt = ContinuousClock.now - Admission.explainInterval
+    private var comparedAt = ContinuousClock.now - Admission.compareInterval
+
+    init(storage: Storage, session: SchedulerSession, backend: any Backend, configuration: ServiceConfiguration) {
+        self.storage = storage
+        self.session = session
+        self.backend = backend
+        self.configuration = configuration
+    }
+
+    /// One pass; nothing where another server schedules.
+    func admit() async throws {
+        guard case .mine(let epoch) = try await session.acquire() else {
+            live = nil
+            return
+        }
+        if epoch != self.epoch { live = nil }
+        self.epoch = epoch
+        if case .engine(let maximum) = backend.capabilities.placing { return try await handOver(maximumJobs: maximum) }
+        do {
+            try await decide()
+        } catch {
+            // What was decided may or may not be stored.
+            live = nil
+            throw error
+        }
+    }
+
+    private func decide() async throws {
+        let version = try await storage.ordersVersion()
+        let nodes = try await backend.nodes()
+        let active = try await storage.activeAttempts()
+        let time = Date()
+        let now = Int(time.timeIntervalSince1970)
+        if version != ordersVersion { live = nil }
+        ordersVersion = version
+        if live?.observe(nodes, at: now) != true { live = try await make(nodes: nodes, active: active, at: time) }
+        live?.observe(active, at: now)
+        try await followQueue(at: now)
+        guard let decisions = live?.pass(at: now, folder: { "\(self.configuration.dataFolder)/runs/\($0)/\($1)" }) else { return }
+        let started = try await session.store(starts: decisions.starts, promises: decisions.promises, epoch: epoch, at: time)
+        guard let started else {
+            live = nil
+            return
+        }
+        for start in decisions.starts where !started.contains(start.run) { live?.revoke(start.run, at: now) }
+        try await explain(at: now)
+    }
+
+    private func make(nodes: [ClusterNode], active: [ActiveAttempt], at time: Date) async throws -> LiveScheduler {
+        let orders = try await storage.orders()
+        let since = Dictionary(
+            orders.accounts.flatMap { account in account.users.map { ($0, account.since ?? .distantPast) } }, uniquingKeysWith: { first, _ in first })
+        let usage = try await storage.usage(since: since, halfLife: configuration.scheduling.halfLife, at: time)
+        let history = try await storage.endedAttempts(limit: Self.history)
+        var queued: [QueuedRun] = []
+        while true {
+            let page = try await storage.queuedRuns(after: queued.last?.place ?? 0, limit: Self.pageSize)
+            queued += page
+            if page.count < Self.pageSize { break }
+        }
+        comparedAt = .now
+        return LiveScheduler(
+            configuration.scheduling, nodes: nodes, orders: orders, usage: usage, history: history, active: active, queued: queued,
+            at: Int(time.timeIntervalSince1970))
+    }
+
+    /// Takes in runs that were queued, and leaves out those that wait no longer.
+    private func followQueue(at now: Int) async throws {
+        guard let place = live?.place else { return }
+        for run in try await storage.queuedRuns(after: place, limit: Self.pageSize) { live?.add(run, at: now) }
+        let waiting = live?.waiting ?? []
+        guard waiting.count <= Self.smallQueue || comparedAt.duration(to: .now) > Self.compareInterval else { return }
+        comparedAt = .now
+        let queued = try await storage.queuedIDs()
+        for run in waiting.subtracting(queued) { live?.withdraw(run) }
+        // A transaction that began earlier than others may end later.
+        let missed = queued.subtracting(waiting)
+        guard !missed.isEmpty else { return }
+        for run in try await storage.queuedRuns(among: Array(missed)) { live?.add(run, at: now) }
+    }
+
+    private func explain(at now: Int) async throws {
+        guard explainedAt.duration(to: .now) >= Self.explainInterval || live.map({ $0.waiting.count < 100 }) ?? false else { return }
+        explainedAt = .now
+        if let pending = live?.pending(limit: Self.explained, at: now) { try await storage.setPending(pending) }
+    }
+
+    private func handOver(maximumJobs: Int) async throws {
+        let queue = try await storage.queuedRuns(limit: Self.explained + maximumJobs)
+        guard !queue.isEmpty else { return }
+        let (starting, pending) = EngineQueue.decide(
+            waiting: queue.count, jobs: try await storage.activeAttempts().count, maximumJobs: maximumJobs)
+        let starts = queue.prefix(starting).map {
+            SchedulerSession.Start(
+                run: $0.id, attempt: $0.attempt, folder: "\(configuration.dataFolder)/runs/\($0.id)/\($0.attempt)", nodes: nil)
+        }
+        _ = try await session.store(starts: starts, promises: [:], epoch: epoch, at: Date())
+        try await storage.setPending(zip(queue.dropFirst(starting).map(\.id), pending).map { ($0, $1) })
+    }
+}

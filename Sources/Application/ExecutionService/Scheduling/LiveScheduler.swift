@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Prediction
+import Scheduling
+import Storage
+import WorkflowModel
+
+/// The scheduler of the server that schedules, in memory: what the database and the cluster's engine say, brought up to date before
+/// every pass. It can be made anew from them at any time.
+struct LiveScheduler {
+    /// A pass's decisions, to be stored.
+    struct Decisions {
+        var starts: [SchedulerSession.Start]
+        var promises: [RunID: Date]
+    }
+
+    /// Of the time limit, that ending a run may take longer.
+    private static let grace = 15
+    /// By which a run that goes on beyond its limit is planned further.
+    private static let overrun = 60
+
+    private struct Known {
+        var job: Int
+        var attempt: Int
+        var traits: JobTraits
+        var prediction: RunTimePrediction
+    }
+
+    private let configuration: SchedulingConfiguration
+    /// As the cluster's engine tells them.
+    private var nodes: [ClusterNode]
+    private var scheduler: Scheduler
+    private var predictor: (any RunTimePredictor)?
+    private let windows: [ClusterWindow]
+    private let accounts: ClusterAccounts
+    private var orders: [NodeOrder]
+    private var known: [RunID: Known] = [:]
+    private var runs: [Int: RunID] = [:]
+    private var users: [String: Int] = [:]
+    private var nextJob = 0
+    /// Of the last run that was queued.
+    private(set) var place: Int64 = 0
+
+    init(
+        _ configuration: SchedulingConfiguration, nodes: [ClusterNode], orders: ClusterOrders,
+        usage: [String: (total: Double, decayed: Double)], history: [EndedAttempt], active: [ActiveAttempt], queued: [QueuedRun], at now: Int
+    ) {
+        self.configuration = configuration
+        self.nodes = nodes
+        self.orders = orders.nodes
+        windows = orders.windows
+        accounts = ClusterAccounts(orders.accounts, usage: usage, halfLife: configuration.halfLife, at: now)
+        predictor = configuration.policy.source.predictor
+        scheduler = Scheduler(policy: configuration.policy.policy, machine: Machine(nodes), accounts: accounts.accounts)
+        for attempt in history {
+            let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: attempt.ranks, timeLimit: attempt.timeLimit)
+            let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
+            let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+            predictor?.learn(traits, runTime: min(seconds, traits.limit), predicted: prediction)
+        }
+        for (node, state) in zip(self.nodes.indices, states(at: now)) { scheduler.setUp(node, state, at: now) }
+        scheduler.setWindows(schedulerWindows(), at: now)
+        for attempt in active.sorted(by: { $0.place < $1.place }) { resume(attempt, at: now) }
+        for run in queued { add(run, at: now) }
+        for run in queued { promise(run) }
+    }
+
+    // MARK: Following
+
+    /// - Returns: false when the cluster is another one than before, so that the scheduler must be made anew.
+    mutating func observe(_ current: [ClusterNode], at now: Int) -> Bool {
+        guard current.count == nodes.count, zip(current, nodes).allSatisfy({ $0.name == $1.name && $0.offer == $1.offer }) else { return false }
+        let before = states(at: now)
+        nodes = current
+        for (node, (old, new)) in zip(before, states(at: now)).enumerated() where old != new { scheduler.setUp(node, new, at: now) }
+        return true
+    }
+
+    /// Attempts that hold resources now. Of those that no longer do, the run times are learned.
+    mutating func observe(_ active: [ActiveAttempt], at now: Int) {
+        let current = Set(active.map { Attempt(run: $0.run, number: $0.attempt) })
+        for (run, value) in known where scheduler.running(value.job) != nil {
+            guard !current.contains(Attempt(run: run, number: value.attempt)), let job = scheduler.running(value.job) else { continue }
+            scheduler.end(value.job, at: now)
+            predictor?.learn(value.traits, runTime: max(1, min(now - job.started, value.traits.limit)), predicted: value.prediction)
+            forget(run)
+        }
+        for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
+        let late = scheduler.late(at: now)
+        for job in late.outlived { if let limit = scheduler.running(job)?.job.limit { scheduler.outlives(job, expected: limit) } }
+        for job in late.overdue {
+            if let started = scheduler.running(job)?.started { scheduler.overruns(job, limit: now - started + Self.overrun) }
+        }
+    }
+
+    private struct Attempt: Hashable {
+        var run: RunID
+        var number: Int
+    }
+
+    mutating func add(_ run: QueuedRun, at now: Int) {
+        place = max(place, run.place)
+        guard known[run.id].map({ $0.attempt != run.attempt }) ?? true else { return }
+        withdraw(run.id)
+        let traits = traits(owner: run.owner, graph: run.graph, ranks: run.resources.ranks, timeLimit: run.resources.needs.timeLimit)
+        let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+        let job = Job(
+            id: nextJob, submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
+            demand: scheduler.demand(of: run.resources), limit: traits.limit, expected: prediction.expected,
+            account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner))
+        remember(run.id, attempt: run.attempt, traits, prediction)
+        scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
+    }
+
+    private mutating func promise(_ run: QueuedRun) {
+        guard let start = run.promisedStart, let job = known[run.id]?.job else { return }
+        scheduler.promise(job, at: Int(start.timeIntervalSince1970))
+    }
+
+    /// Runs that wait here.
+    var waiting: Set<RunID> { Set(known.lazy.filter { scheduler.running($0.value.job) == nil }.map(\.key)) }
+
+    /// The run waits no longer.
+    mutating func withdraw(_ run: RunID) {
+        guard let job = known[run]?.job, scheduler.running(job) == nil else { return }
+        scheduler.withdraw(job)
+        forget(run)
+    }
+
+    // MARK: Deciding
+
+    mutating func pass(at now: Int, folder: (RunID, Int) -> String) -> Decisions {
+        let started = scheduler.pass(at: now)
+        var promises: [RunID: Date] = [:]
+        for promise in scheduler.newPromises {
+            if let run = runs[promise.job] { promises[run] = Date(timeIntervalSince1970: Double(promise.start)) }
+        }
+        let starts = started.compactMap { job -> SchedulerSession.Start? in
+            guard let run = runs[job.job.id], let attempt = known[run]?.attempt else { return nil }
+            let shares = job.shares.flatMap { share in
+                share.nodes.map { NodeShare(node: nodes[$0].name, ranks: Int(share.ranks)) }
+            }
+            return SchedulerSession.Start(run: run, attempt: attempt, folder: folder(run, attempt), nodes: shares)
+        }
+        return Decisions(starts: starts, promises: promises)
+    }
+
+    /// The run was cancelled before its start was stored.
+    mutating func revoke(_ run: RunID, at now: Int) {
+        guard let job = known[run]?.job else { return }
+        scheduler.end(job, at: now)
+        forget(run)
+    }
+
+    /// Why runs wait, of the first so many in the order in which they would start.
+    mutating func pending(limit: Int, at now: Int) -> [(RunID, Pending)] {
+        let words = WaitWords(runs: runs, accounts: accounts)
+        return scheduler.reasons(limit: limit, at: now).enumerated().compactMap { index, entry in
+            runs[entry.job.id].map { ($0, Pending(reason: words.sentence(entry.reason), position: index + 1)) }
+        }
+    }
+
+    // MARK: Parts
+
+    private mutating func resume(_ attempt: ActiveAttempt, at now: Int) {
+        if let old = known[attempt.run] {
+            if scheduler.running(old.job) == nil { scheduler.withdraw(old.job) } else { scheduler.end(old.job, at: now) }
+            forget(attempt.run)
+        }
+        place = max(place, attempt.place)
+        let resources = attempt.resources
+        let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
+        let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+        let started = Int(attempt.startedAt.timeIntervalSince1970)
+        // Attempts of before nodes were recorded ran on the only one there was.
+        let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
+        let job = Job(
+            id: nextJob, submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: traits.limit,
+            expected: prediction.expected, account: accounts.index(of: attempt.owner))
+        remember(attempt.run, attempt: attempt.attempt, traits, prediction)
+        scheduler.resume(
+            RunningJob(
+                job: job, started: started,
+                shares: shares.compactMap { share in
+                    scheduler.machine.index(of: share.node).map { Share(node: $0, ranks: share.ranks) }
+                }), at: now)
+    }
+
+    private mutating func remember(_ run: RunID, attempt: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
+        known[run] = Known(job: nextJob, attempt: attempt, traits: traits, prediction: prediction)
+        runs[nextJob] = run
+        nextJob += 1
+    }
+
+    private mutating func forget(_ run: RunID) {
+        if let old = known.removeValue(forKey: run) { runs[old.job] = nil }
+    }
+
+    private mutating func traits(owner: String, graph: Int64, ranks: Int, timeLimit: Int?) -> JobTraits {
+        let user = users[owner] ?? users.count
+        users[owner] = user
+        return JobTraits(
+            user: user, application: Int(graph), ranks: ranks, limit: timeLimit.map { $0 + Self.grace } ?? configuration.assumedLimit)
+    }
+
+    /// Whether each node takes new ranks.
+    private func states(at now: Int) -> [Bool] {
+        let closed = Set(orders.filter { $0.kind == .cordon || $0.by == nil }.map(\.node))
+        return nodes.map { $0.state == .up && !closed.contains($0.name) }
+    }
+
+    private func schedulerWindows() -> [Window] {
+        let drains = orders.compactMap { order -> Window? in
+            guard order.kind == .drain, let by = order.by, let node = scheduler.machine.index(of: order.node) else { return nil }
+            return Window(nodes: [node], start: Int(by.timeIntervalSince1970), end: .max)
+        }
+        return drains
+            + windows.enumerated().map { index, window in
+                Window(
+                    nodes: window.nodes.isEmpty ? Array(nodes.indices) : window.nodes.compactMap { scheduler.machine.index(of: $0) },
+                    start: Int(window.start.timeIntervalSince1970), end: Int(window.end.timeIntervalSince1970),
+                    reservation: window.kind == .reservation ? index : nil)
+            }
+    }
+
+    /// Of one that is unknown, or not for the user, there is no window: the run never starts.
+    private func reservation(_ name: String?, owner: String) -> Int? {
+        guard let name else { return nil }
+        let found = windows.firstIndex {
+            $0.kind == .reservation && $0.name == name && ($0.users.isEmpty || $0.users.contains(owner))
+        }
+        return found ?? -1
+    }
+}
+
+extension ClusterNode {
+    /// All but its state.
+    fileprivate var offer: ClusterNode {
+        var node = self
+        node.state = .up
+        node.reason = nil
+        return node
+    }
+}

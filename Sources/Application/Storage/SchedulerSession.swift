@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import FoundationEssentials
+package import Postgres
+package import WorkflowModel
+
+/// Of several servers, one schedules: the one whose session holds the lock. It ends with its connection, so that another takes over as
+/// soon as the operating system has closed that of a server which was killed. Decisions are stored on the same connection, and only while
+/// no other server has begun since: what one that lost the lock has still decided is not stored.
+package final class SchedulerSession: Sendable {
+    private static let lock: Int64 = 0x77_65_66_74
+
+    private let pool: ConnectionPool
+
+    /// - Parameter pool: of one connection, that nothing else uses.
+    package init(pool: ConnectionPool) { self.pool = pool }
+
+    package enum Standing: Sendable, Equatable {
+        /// Another server schedules.
+        case other
+        /// This one does, and did when it last asked, if the number is the same as then.
+        case mine(epoch: Int64)
+    }
+
+    package func acquire() async throws -> Standing {
+        try await pool.run { connection in
+            let rows = try connection.query(
+                """
+                SELECT CASE WHEN EXISTS (
+                    SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objid = $1::bigint::oid AND granted
+                ) THEN 'held' WHEN pg_try_advisory_lock($1) THEN 'taken' ELSE 'other' END AS standing
+                """, [.int(Self.lock)])
+            switch try rows.first?.value("standing", as: String.self) {
+            case "held"?: return .mine(epoch: try Self.epoch("SELECT epoch FROM scheduler", connection))
+            case "taken"?: return .mine(epoch: try Self.epoch("UPDATE scheduler SET epoch = epoch + 1 RETURNING epoch", connection))
+            default: return .other
+            }
+        }
+    }
+
+    private static func epoch(_ sql: String, _ connection: Connection) throws -> Int64 {
+        guard let row = try connection.query(sql).first else { throw StorageError.corrupt("no scheduler") }
+        return try row.value("epoch")
+    }
+
+    /// A run that starts.
+    package struct Start: Sendable, Equatable {
+        package var run: RunID
+        package var attempt: Int
+        package var folder: String
+        package var nodes: [NodeShare]?
+
+        package init(run: RunID, attempt: Int, folder: String, nodes: [NodeShare]?) {
+            self.run = run
+            self.attempt = attempt
+            self.folder = folder
+            self.nodes = nodes
+        }
+    }
+
+    /// Stores decisions, all in one transaction: the runs that start are `starting`.
+    ///
+    /// - Returns: the runs that started; others were cancelled meanwhile. `nil`, and nothing is stored, when another server schedules now.
+    package func store(starts: [Start], promises: [RunID: Date], epoch: Int64, at time: Date) async throws -> Set<RunID>? {
+        guard !starts.isEmpty || !promises.isEmpty else { return [] }
+        let nodes = try starts.map { try $0.nodes.map { String(decoding: try WireJSON.encode($0), as: UTF8.self) } ?? "" }
+        return try await pool.transaction { connection in
+            guard try Self.epoch("SELECT epoch FROM scheduler FOR SHARE", connection) == epoch else { return nil }
+            for (run, start) in promises {
+                try connection.query(
+                    "UPDATE run SET promised_start = $2 WHERE public_id = $1 AND state = 'queued'", [.uuid(run), .timestamp(start)])
+            }
+            guard !starts.isEmpty else { return [] }
+            let rows = try connection.query(
+                """
+                WITH new AS (
+                    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[]) AS new (id, number, folder, nodes)
+                ), started AS (
+                    UPDATE run SET state = 'starting', pending_reason = NULL, pending_position = NULL FROM new
+                    WHERE run.public_id = new.id AND run.attempt = new.number AND run.state = 'queued'
+                    RETURNING run.id, run.public_id, run.attempt, new.folder, new.nodes
+                ), moved AS (
+                    UPDATE attempt SET state = 'starting', started_at = $5, folder = started.folder, nodes = nullif(started.nodes, '')::json
+                    FROM started WHERE attempt.run = started.id AND attempt.number = started.attempt RETURNING started.public_id
+                )
+                SELECT public_id FROM moved
+                """,
+                [
+                    .uuids(starts.map(\.run.bytes)), .ints(starts.map { Int64($0.attempt) }), .texts(starts.map(\.folder)), .texts(nodes),
+                    .timestamp(time),
+                ])
+            let started = Set(try rows.map { try $0.runID("public_id") })
+            for run in started { try connection.notify(run) }
+            return started
+        }
+    }
+}
