@@ -130,7 +130,8 @@ let package = Package(
         target(
             .application, "ExecutionService",
             [
-                "Storage", "WorkflowModel", "Planning", "Prediction", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage", subprocess,
+                "Storage", "WorkflowModel", "Planning", "Prediction", "Scheduling", "Provenance", "GraphFormats", "Backends",
+                "PythonPackage", subprocess,
                 logging, metrics, crypto,
             ]),
         target(

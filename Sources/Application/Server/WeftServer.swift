@@ -50,7 +50,8 @@ package struct WeftServer: Sendable {
         let listener = Listener(conninfo: configuration.database.conninfo, channels: [Storage.runChannel])
         defer { listener.close() }
         let service = ExecutionService(
-            storage: storage, session: SchedulerSession(pool: schedulerPool), configuration: configuration.service, backend: try configuration.backend(),
+            storage: storage, session: SchedulerSession(pool: schedulerPool), configuration: configuration.service,
+            backend: try configuration.backend(),
             changes: Self.runs(of: listener.notifications), logger: Logger(label: "weft.execution"))
         registry.addCollector("weft_runs", help: "Runs by state.") {
             let counts = try await service.runCounts()

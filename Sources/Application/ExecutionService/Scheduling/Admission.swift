@@ -80,7 +80,8 @@ actor Admission {
     private func make(nodes: [ClusterNode], active: [ActiveAttempt], at time: Date) async throws -> LiveScheduler {
         let orders = try await storage.orders()
         let since = Dictionary(
-            orders.accounts.flatMap { account in account.users.map { ($0, account.since ?? .distantPast) } }, uniquingKeysWith: { first, _ in first })
+            orders.accounts.flatMap { account in account.users.map { ($0, account.since ?? .distantPast) } },
+            uniquingKeysWith: { first, _ in first })
         let usage = try await storage.usage(since: since, halfLife: configuration.scheduling.halfLife, at: time)
         let history = try await storage.endedAttempts(limit: Self.history)
         var queued: [QueuedRun] = []

@@ -44,7 +44,8 @@ struct LiveScheduler {
 
     init(
         _ configuration: SchedulingConfiguration, nodes: [ClusterNode], orders: ClusterOrders,
-        usage: [String: (total: Double, decayed: Double)], history: [EndedAttempt], active: [ActiveAttempt], queued: [QueuedRun], at now: Int
+        usage: [String: (total: Double, decayed: Double)], history: [EndedAttempt], active: [ActiveAttempt], queued: [QueuedRun],
+        at now: Int
     ) {
         self.configuration = configuration
         self.nodes = nodes
@@ -70,7 +71,9 @@ struct LiveScheduler {
 
     /// - Returns: false when the cluster is another one than before, so that the scheduler must be made anew.
     mutating func observe(_ current: [ClusterNode], at now: Int) -> Bool {
-        guard current.count == nodes.count, zip(current, nodes).allSatisfy({ $0.name == $1.name && $0.offer == $1.offer }) else { return false }
+        guard current.count == nodes.count, zip(current, nodes).allSatisfy({ $0.name == $1.name && $0.offer == $1.offer }) else {
+            return false
+        }
         let before = states(at: now)
         nodes = current
         for (node, (old, new)) in zip(before, states(at: now)).enumerated() where old != new { scheduler.setUp(node, new, at: now) }

@@ -240,7 +240,9 @@ package struct Machine: Sendable {
 
     /// A place on nodes with such rooms.
     func shares(of ranks: Int, _ demand: DemandID, in rooms: [Room], within ceilings: Ceilings?, evenIfDown: Bool = false) -> [Share]? {
-        guard demands[demand.index].isShaped else { return countedShares(of: ranks, demand, in: rooms, within: ceilings, evenIfDown: evenIfDown) }
+        guard demands[demand.index].isShaped else {
+            return countedShares(of: ranks, demand, in: rooms, within: ceilings, evenIfDown: evenIfDown)
+        }
         let nodeRooms = nodes.indices.filter { evenIfDown || isUp[$0] }.map { index in
             let open = ceilings?.room(index, rooms[index]) ?? rooms[index]
             var room = NodeRoom(nodes[index].asUp)
