@@ -27,17 +27,7 @@ extension Storage {
                     reason: try row.optional("reason"),
                     owner: try row.value("owner_label"), givenAt: try row.value("given_at"))
             }
-            let windows = try connection.query(
-                """
-                SELECT name, kind, nodes, start_at, end_at, users, reason, \(ownerLabel)
-                FROM cluster_window JOIN app_user ON app_user.id = owner ORDER BY start_at, name
-                """
-            ).map { row in
-                ClusterWindow(
-                    name: try row.value("name"), kind: try row.name("kind"), nodes: try row.json("nodes"), start: try row.value("start_at"),
-                    end: try row.value("end_at"), users: try row.json("users"), reason: try row.optional("reason"),
-                    owner: try row.value("owner_label"))
-            }
+            let windows = try connection.windows()
             var users: [String: [String]] = [:]
             for row in try connection.query("SELECT label, account FROM share_account_user ORDER BY label") {
                 users[try row.value("account"), default: []].append(try row.value("label"))
@@ -52,6 +42,23 @@ extension Storage {
                     rankHours: try row.optional("rank_hours"), since: try row.optional("since"))
             }
             return ClusterOrders(nodes: nodes, windows: windows, accounts: accounts)
+        }
+    }
+}
+
+extension Connection {
+    /// By their start.
+    func windows() throws -> [ClusterWindow] {
+        try query(
+            """
+            SELECT name, kind, nodes, start_at, end_at, users, reason, \(ownerLabel)
+            FROM cluster_window JOIN app_user ON app_user.id = owner ORDER BY start_at, name
+            """
+        ).map { row in
+            ClusterWindow(
+                name: try row.value("name"), kind: try row.name("kind"), nodes: try row.json("nodes"), start: try row.value("start_at"),
+                end: try row.value("end_at"), users: try row.json("users"), reason: try row.optional("reason"),
+                owner: try row.value("owner_label"))
         }
     }
 }

@@ -136,7 +136,7 @@ private let runColumns = """
     (SELECT greatest(attempt.skipped, (SELECT sum(skipped) FROM instance_profile WHERE instance_profile.attempt = attempt.id)::bigint)
         FROM attempt WHERE attempt.run = run.id AND attempt.number = run.attempt) AS skipped,
     run.id, run.public_id, run.name AS run_name, run.state, \(resourceColumns), run.retry, run.submitted_at,
-    run.pending_reason, run.pending_position, graph_version.namespace, graph_version.name, graph_version.version, \(ownerLabel)
+    run.pending_reason, run.pending_position, run.promised_start, run.expected_start, run.latest_start, graph_version.namespace, graph_version.name, graph_version.version, \(ownerLabel)
     """
 private let runTables = """
     FROM run JOIN graph_version ON graph_version.id = run.graph_version JOIN app_user ON app_user.id = run.owner
@@ -240,17 +240,22 @@ extension Connection {
 
 extension Run {
     fileprivate init(_ row: Row, attempts: [Attempt]) throws {
-        let reason: String? = try row.optional("pending_reason")
-        let position: Int? = try row.optional("pending_position")
         self.init(
             id: try row.runID("public_id"), name: try row.optional("run_name"), graph: try row.reference(), state: try row.name("state"),
             owner: try row.value("owner_label"), resources: try row.resources(), retry: try row.retry(),
-            submittedAt: try row.value("submitted_at"), pending: reason.map { Pending(reason: $0, position: position) }, attempts: attempts,
+            submittedAt: try row.value("submitted_at"), pending: try row.pending(), attempts: attempts,
             skipped: try row.value("skipped"))
     }
 }
 
 extension Row {
+    fileprivate func pending() throws -> Pending? {
+        guard let reason: String = try optional("pending_reason") else { return nil }
+        return Pending(
+            reason: reason, position: try optional("pending_position"), promisedStart: try optional("promised_start"),
+            expectedStart: try optional("expected_start"), latestStart: try optional("latest_start"))
+    }
+
     func resources() throws -> ResourceRequest {
         ResourceRequest(
             ranks: try value("ranks"), memoryPerRank: try value("memory_per_rank"), needs: try optionalJSON("needs") ?? RunNeeds(),

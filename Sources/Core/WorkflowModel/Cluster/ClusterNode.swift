@@ -71,28 +71,42 @@ package struct NodeShare: Sendable, Codable, Hashable {
     }
 }
 
-/// A node, and what Weft has placed on it.
+/// A node, what Weft has placed on it, and what an operator ordered.
 package struct NodeStatus: Sendable, Codable, Hashable {
+    /// With an order, the state of a node that is not down is `drained`, for the order's reason.
     package var node: ClusterNode
     /// Ranks of Weft's runs, where Weft chose the node.
     package var ranks: Int
+    package var order: NodeOrder?
 
-    package init(node: ClusterNode, ranks: Int) {
+    package init(node: ClusterNode, ranks: Int, order: NodeOrder? = nil) {
         self.node = node
         self.ranks = ranks
+        self.order = order
+        guard let order else { return }
+        if node.state != .down { self.node.state = .drained }
+        // What the engine says of a node that is down tells more than why it was to be left alone.
+        self.node.reason = node.state == .down ? node.reason ?? order.reason : order.reason ?? node.reason
     }
+
+    /// No rank of Weft's runs is there.
+    package var isIdle: Bool { ranks == 0 }
 
     package init(from decoder: any Decoder) throws {
         node = try ClusterNode(from: decoder)
-        ranks = try decoder.container(keyedBy: CodingKeys.self).decode(Int.self, forKey: .ranks)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        ranks = try values.decode(Int.self, forKey: .ranks)
+        order = try values.decodeIfPresent(NodeOrder.self, forKey: .order)
     }
 
-    /// One object: the node's fields and the number of ranks.
+    /// One object: the node's fields, the number of ranks, and the order.
     package func encode(to encoder: any Encoder) throws {
         try node.encode(to: encoder)
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(ranks, forKey: .ranks)
+        try values.encode(isIdle, forKey: .idle)
+        try values.encodeIfPresent(order, forKey: .order)
     }
 
-    private enum CodingKeys: String, CodingKey { case ranks }
+    private enum CodingKeys: String, CodingKey { case ranks, idle, order }
 }
