@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FoundationEssentials
 import Testing
 import WorkflowModel
 
@@ -13,6 +14,20 @@ import WorkflowModel
         } catch {
             return error
         }
+    }
+
+    @Test func ordersOfOperatorsAreRead() throws {
+        let drain = try BodyDecoder.decode(NodeOrderRequest.self, from: #"{"kind":"drain","by":"1970-01-01T01:00:00+01:00"}"#.utf8)
+        #expect(drain.kind == .drain && drain.by?.timeIntervalSince1970 == 0)
+        #expect(complaint(NodeOrderRequest.self, #"{"kind":"shut"}"#)?.errors.map(\.pointer) == ["/kind"])
+        let time = complaint(NodeOrderRequest.self, #"{"kind":"drain","by":"tomorrow"}"#)?.errors
+        #expect(time?.map(\.pointer) == ["/by"] && time?.first?.detail.contains("RFC 3339") == true)
+        let window = complaint(WindowRequest.self, #"{"name":"w","kind":"maintenance","end":"1970-01-01T00:00:00Z"}"#)
+        #expect(window?.errors.map(\.pointer) == ["/start"])
+        let account = try BodyDecoder.decode(AccountRequest.self, from: #"{"share":0.5,"rank_hours":1.5,"ranks":3}"#.utf8)
+        #expect(account.share == 0.5 && account.rankHours == 1.5 && account.ranks == 3)
+        #expect(complaint(AccountRequest.self, #"{"share":0.5,"ranks":1.5}"#)?.errors.map(\.pointer) == ["/ranks"])
+        #expect(complaint(AccountRequest.self, #"{"rank":1}"#)?.errors.map(\.pointer) == ["/rank"])
     }
 
     @Test func aRetryIsRead() throws {

@@ -27,8 +27,11 @@ import Yams
         #expect(Set(open) == ["/livez", "/readyz", "/metrics", "/openapi.yaml", "/.well-known/oauth-protected-resource"])
     }
 
-    @Test func everyChangeNeedsTheScopeToSubmit() {
-        for route in Route.all where route.method != .get { #expect(route.access == .scopes([.submit]), "\(route.path)") }
+    @Test func changesNeedTheScopeToSubmitAndOrdersTheAdministrators() {
+        for route in Route.all where route.method != .get {
+            let isOrder = ["nodes", "windows", "accounts"].contains { route.path.hasPrefix("/api/v1/\($0)") }
+            #expect(route.access == .scopes(isOrder ? [.admin] : [.submit]), "\(route.path)")
+        }
         for route in Route.all where route.method == .get && route.access != .open && !route.path.hasSuffix("whoami") {
             #expect(route.access == .scopes([.read, .admin]), "\(route.path)")
         }
@@ -43,7 +46,9 @@ import Yams
             let answers = Set(operation.answers)
             #expect(answers.contains("405"), "\(operation.id)")
             if route.access != .open { #expect(answers.isSuperset(of: ["401", "403", "422"]), "\(operation.id)") }
-            for (scopes, word) in [(Set<Scope>.submitting, "Needs `weft.submit`"), (.reading, "Needs `weft.read`")]
+            for (scopes, word) in [
+                (Set<Scope>.submitting, "Needs `weft.submit`"), (.reading, "Needs `weft.read`"), (.operating, "Needs `weft.admin`"),
+            ]
             where route.access == .scopes(scopes) {
                 #expect(operation.description.contains(word), "\(operation.id)")
             }
@@ -55,6 +60,8 @@ import Yams
         for (name, fields) in [
             ("GraphRegistration", GraphRegistration.fields), ("EnvironmentRequest", EnvironmentRequest.fields),
             ("RunRequest", RunRequest.fields), ("RetryRequest", RetryRequest.fields),
+            ("NodeOrderRequest", NodeOrderRequest.fields), ("WindowRequest", WindowRequest.fields),
+            ("AccountRequest", AccountRequest.fields),
         ] {
             let properties = try #require(schemas[name]?["properties"]?.mapping)
             #expect(Set(properties.keys.compactMap(\.string)) == Set(fields.keys), "\(name)")
@@ -64,6 +71,7 @@ import Yams
     @Test func methodsOfAPathAreFoundThroughItsParameters() {
         #expect(Route.methods(at: "/api/v1/runs") == [.post, .get, .head])
         #expect(Route.methods(at: "/api/v1/runs/run_x/cancel") == [.post])
+        #expect(Set(Route.methods(at: "/api/v1/accounts/a")) == [.get, .head, .put, .delete])
         #expect(Route.methods(at: "/api/v1/nothing") == [])
     }
 }

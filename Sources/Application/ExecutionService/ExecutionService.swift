@@ -13,6 +13,8 @@ package final class ExecutionService: Sendable {
     let configuration: ServiceConfiguration
     let logger: Logger
     let supervisor: RunSupervisor
+    /// Who chooses the nodes of runs.
+    let placing: BackendCapabilities.Placing
     let broadcast = ChangeBroadcast()
     private let changes: AsyncStream<RunID>
     let environmentBuilder: EnvironmentBuilder
@@ -35,6 +37,7 @@ package final class ExecutionService: Sendable {
         self.changes = changes
         self.configuration = configuration
         self.logger = logger
+placing = backend.capabilities.placing
         supervisor = RunSupervisor(storage: storage, session: session, backend: backend, configuration: configuration, logger: logger)
         environmentBuilder = EnvironmentBuilder(
             interpreter: configuration.interpreter, folder: "\(configuration.dataFolder)/environments")

@@ -83,10 +83,12 @@ package enum BodyDecoder {
         path.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
     }
 
-    /// No body takes fractions but inside of items, which are arrays, and for the seconds of costs.
+    private static let fractions: Set = ["seconds_per_call", "share", "rank_hours"]
+
+    /// No body takes fractions but inside of items, which are arrays, and in a few fields.
     private static func pathOfFraction(in object: [String: JSONValue]) -> [String]? {
         for (key, value) in object.sorted(by: { $0.key < $1.key }) {
-            if case .number = value, key != "seconds_per_call" { return [key] }
+            if case .number = value, !fractions.contains(key) { return [key] }
             if let members = value.objectValue, let path = pathOfFraction(in: members) { return [key] + path }
         }
         return nil

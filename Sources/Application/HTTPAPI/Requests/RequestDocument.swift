@@ -48,3 +48,49 @@ extension RunRequest: RequestDocument {
         }
     }
 }
+
+private let timeText = "a time (RFC 3339) as 2026-12-01T08:00:00Z"
+private let usersText = "an array of texts: subject@issuer"
+
+extension NodeOrderRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
+
+    private static func expectation(_ key: CodingKeys) -> String {
+        switch key {
+        case .kind: "one of \(NodeOrder.Kind.allCases.map(\.rawValue).joined(separator: ", "))"
+        case .by: timeText
+        case .reason: "text"
+        }
+    }
+}
+
+extension WindowRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
+
+    private static func expectation(_ key: CodingKeys) -> String {
+        switch key {
+        case .name: "text"
+        case .kind: "one of \(ClusterWindow.Kind.allCases.map(\.rawValue).joined(separator: ", "))"
+        case .nodes: "an array of names of nodes"
+        case .start, .end: timeText
+        case .users: usersText
+        case .reason: "text"
+        }
+    }
+}
+
+extension AccountRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
+
+    private static func expectation(_ key: CodingKeys) -> String {
+        switch key {
+        case .parent: "text: the name of an account"
+        case .users: usersText
+        case .share: "a number from 0.000001 to 1000000"
+        case .ranks, .borrowedRanks: "a whole number"
+        case .memory: "a whole number of MiB"
+        case .rankHours: "a number"
+        case .since: timeText
+        }
+    }
+}

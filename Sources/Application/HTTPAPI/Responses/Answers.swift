@@ -17,6 +17,9 @@ extension Call {
         try json(value, status: status, headers: [.location: location(path)])
     }
 
+    /// Done; there is nothing to say.
+    func done() -> Response { Response(status: .noContent, headers: [.cacheControl: "no-store"]) }
+
     /// With an entity tag; 304 when the client has this state already.
     func entity(_ value: some Encodable) throws -> Response {
         let bytes = try WireJSON.encode(value)

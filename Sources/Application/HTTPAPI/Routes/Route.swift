@@ -48,7 +48,7 @@ package struct Route: Sendable {
 
 extension Route {
     /// Every route of the server.
-    package static let all: [Route] = service + registry + runs + provenance
+    package static let all: [Route] = service + cluster + registry + runs + provenance
 
     /// The methods that the path answers to, `HEAD` included wherever there is `GET`; empty when there is no such path.
     static func methods(at path: String) -> [HTTPRequest.Method] {
@@ -67,5 +67,6 @@ extension Route {
 extension Set<Scope> {
     static let reading: Set = [Scope.read, .admin]
     static let submitting: Set = [Scope.submit]
+    static let operating: Set = [Scope.admin]
     static let any = Set(Scope.allCases)
 }

@@ -7,7 +7,7 @@ import Telemetry
 import WorkflowModel
 
 extension Route {
-    /// Health, metrics, description, who is asking, and the nodes of the cluster.
+    /// Health, metrics, description, and who is asking.
     static let service: [Route] = [
         .open(.get, "/livez") { call in call.text("ok\n", type: "text/plain; charset=utf-8") },
         .open(.get, "/readyz") { call in
@@ -20,9 +20,6 @@ extension Route {
         },
         .open(.get, "/.well-known/oauth-protected-resource") { call in try call.json(ProtectedResource(call)) },
         .restricted(.get, "/whoami", .any) { call, principal in try call.json(Caller(principal)) },
-        .restricted(.get, "/nodes", .reading, query: ["page_size", "cursor"]) { call, _ in
-            try await call.list(call.service.nodes(page: call.page()))
-        },
     ]
 }
 
