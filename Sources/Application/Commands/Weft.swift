@@ -13,7 +13,8 @@ struct Weft: AsyncParsableCommand {
             """,
         subcommands: [
             Try.self, Up.self, Down.self, Status.self, GraphCommand.self, ElementCommand.self, PlanCommand.self, RunCommand.self,
-            ProvenanceCommand.self, NodeCommand.self, SimulateCommand.self, AuthCommand.self,
+            ProvenanceCommand.self, NodeCommand.self, MaintenanceCommand.self, ReserveCommand.self, QuotaCommand.self, ShareCommand.self,
+            QueueCommand.self, SimulateCommand.self, AuthCommand.self,
         ])
 }
 

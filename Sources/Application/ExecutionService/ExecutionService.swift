@@ -37,7 +37,7 @@ package final class ExecutionService: Sendable {
         self.changes = changes
         self.configuration = configuration
         self.logger = logger
-placing = backend.capabilities.placing
+        placing = backend.capabilities.placing
         supervisor = RunSupervisor(storage: storage, session: session, backend: backend, configuration: configuration, logger: logger)
         environmentBuilder = EnvironmentBuilder(
             interpreter: configuration.interpreter, folder: "\(configuration.dataFolder)/environments")

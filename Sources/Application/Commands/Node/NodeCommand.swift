@@ -4,5 +4,6 @@ import ArgumentParser
 
 struct NodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "node", abstract: "The nodes of the cluster.", subcommands: [NodeList.self])
+        commandName: "node", abstract: "The nodes of the cluster, and what starts there.",
+        subcommands: [NodeList.self, NodeCordon.self, NodeDrain.self, NodeResume.self])
 }

@@ -5,7 +5,7 @@ import WorkflowModel
 
 struct NodeList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists the nodes, with their state as the cluster's engine tells it.")
+        commandName: "list", abstract: "Lists the nodes: their state as the cluster's engine tells it, and the orders that were given.")
 
     @OptionGroup var list: ListOptions
     @OptionGroup var connection: ConnectionOptions
@@ -18,16 +18,22 @@ struct NodeList: AsyncParsableCommand {
     }
 
     static func table(_ nodes: [NodeStatus]) -> Table {
-        var table = Table("NODE", "STATE", ">RANKS", ">SLOTS", ">CORES", ">MEMORY", "ARCHITECTURE", "LABELS", "REASON")
+        var table = Table("NODE", "STATE", "ORDER", ">RANKS", ">SLOTS", ">CORES", ">MEMORY", "ARCHITECTURE", "LABELS", "REASON")
         for status in nodes {
             let node = status.node
+            let state = node.state.rawValue + (status.order != nil && status.isIdle ? " (idle)" : "")
             table.append(
-                Table.Cell(node.name), Table.Cell(node.state.rawValue, colour: node.state.colour), "\(status.ranks)", "\(node.slots)",
-                "\(node.cores)", "\(node.memory) MiB", "\(node.architecture ?? "-")",
+                Table.Cell(node.name), Table.Cell(state, colour: node.state.colour), "\(status.order?.summary ?? "-")", "\(status.ranks)",
+                "\(node.slots)", "\(node.cores)", "\(node.memory) MiB", "\(node.architecture ?? "-")",
                 "\(node.labels.isEmpty ? "-" : node.labels.sorted().joined(separator: " "))", "\(node.reason ?? "-")")
         }
         return table
     }
+}
+
+extension NodeOrder {
+    /// In a few words.
+    var summary: String { kind.rawValue + (by.map { " by \(Format.time($0))" } ?? "") }
 }
 
 extension ClusterNode.State {

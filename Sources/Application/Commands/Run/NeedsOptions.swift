@@ -62,17 +62,6 @@ struct NeedsOptions: ParsableArguments {
     }
 }
 
-private func parseSeconds(_ text: String) throws -> Int {
-    let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-    let unit = text.last.flatMap { units[$0] }
-    guard let number = Int(unit == nil ? text[...] : text.dropLast()), number > 0 else {
-        throw ValidationError("'\(text)' is no time: write seconds, or a number with s, m, h or d, as 45m.")
-    }
-    let (seconds, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-    guard !overflow else { throw ValidationError("'\(text)' is longer than any run.") }
-    return seconds
-}
-
 private func parseElementLabel(_ text: String) throws -> NeedsOptions.ElementLabel {
     guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
         throw ValidationError("'\(text)' names no PE: write PE=label, as Train2=gpu.")

@@ -43,6 +43,12 @@ struct APIClient: Sendable {
         try decode(type, try await call("POST", path))
     }
 
+    func put<Answer: Decodable>(_ path: String..., body: some Encodable, as type: Answer.Type = Answer.self) async throws -> Answer {
+        try decode(type, try await call("PUT", path, body: try WireJSON.encode(body)))
+    }
+
+    func delete(_ path: String...) async throws { _ = try await call("DELETE", path) }
+
     /// The first items of a list; with `limit` `nil` all of them.
     /// - Returns: the items, and whether there are more.
     func list<Item: Codable & Sendable>(
@@ -111,7 +117,7 @@ struct APIClient: Sendable {
             request.headers["Content-Type"] = "application/json"
         }
         if let idempotencyKey { request.headers["Idempotency-Key"] = idempotencyKey }
-        var triesLeft = method == "GET" || idempotencyKey != nil ? Self.tries : 1
+        var triesLeft = method == "GET" || method == "PUT" || idempotencyKey != nil ? Self.tries : 1
         while true {
             triesLeft -= 1
             do {

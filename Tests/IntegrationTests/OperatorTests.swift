@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import HTTPClient
+import Identity
+import TestSupport
+import Testing
+import WorkflowModel
+
+extension Integration {
+    /// What operators order, from the command line to the database and back.
+    @Suite(.serialized) struct OperatorTests {
+        private func node(of weft: Installation) async throws -> NodeStatus {
+            try #require(try await weft.json([NodeStatus].self, ["node", "list"]).first)
+        }
+
+        /// Expects a failure whose message has the words.
+        private func expect(_ weft: Installation, _ command: String, exits status: Int, saying words: String...) async throws {
+            let result = try await weft.weft(command.split(separator: " ").map(String.init))
+            #expect(result.status == status, "\(command): \(result)")
+            for word in words { #expect(result.error.contains(word), "\(command): \(result)") }
+        }
+
+        private func expectDone(_ weft: Installation, _ command: String) async throws {
+            try await expect(weft, command, exits: 0)
+        }
+
+        @Test func nodesAreCordonedDrainedAndResumed() async throws {
+            let weft = try await Installation.start(["--slots", "2"])
+            let graph = try await weft.register("slow")
+            let name = try await node(of: weft).node.name
+            #expect(try await node(of: weft).order == nil)
+
+            let cordon = try await weft.json([NodeOrder].self, ["node", "cordon", name, "--reason", "odd disk"])
+            #expect(cordon.map(\.kind) == [.cordon] && cordon.first?.owner.contains("@") == true)
+            let cordoned = try await node(of: weft)
+            #expect(cordoned.node.state == .drained && cordoned.node.reason == "odd disk" && cordoned.isIdle)
+            #expect(cordoned.order == cordon.first)
+            try await expectDone(weft, "node drain \(name) --by +2h")
+            let by = try #require(try await node(of: weft).order?.by)
+            #expect(abs(by.timeIntervalSinceNow - 7200) < 60)
+            try await expectDone(weft, "node resume \(name)")
+            #expect(try await node(of: weft).node.state == .up)
+
+            try await expect(weft, "node cordon nowhere", exits: 5, saying: "no node 'nowhere'", "weft node list")
+            try await expect(weft, "node resume \(name)", exits: 5, saying: "no order")
+            try await expect(weft, "node drain \(name) --by 2020-01-01T00:00:00Z", exits: 1, saying: "/by", "in the past")
+            try await expect(weft, "node drain \(name) --by +600w", exits: 1, saying: "10 years")
+
+            // What runs goes on; the drain is done when it has ended.
+            let run = try await weft.submit([graph, "-d", #"{"Numbers": [{"count": 1000, "seconds": 1}]}"#, "-n", "2"])
+            try await weft.wait(for: run, toBe: .running)
+            try await expect(weft, "node drain \(name) --when-idle --wait --timeout 2", exits: 124, saying: "(2 ranks)", "still ranks")
+            #expect(try await weft.show(run).state == .running)
+            let busy = try await node(of: weft)
+            #expect(busy.node.state == .drained && busy.ranks == 2 && !busy.isIdle)
+            async let drained = weft.weft(["node", "drain", name, "--wait", "--timeout", "60"])
+            _ = try await weft.weft(["run", "cancel", run])
+            let result = try await drained
+            #expect(result.status == 0 && result.error.contains("idle: \(name)"), "\(result)")
+            #expect(try await node(of: weft).isIdle)
+            #expect(try await weft.weft(["node", "list"]).output.contains("drained (idle)"))
+            await weft.down()
+        }
+
+        @Test func windowsAndAccountsAreKept() async throws {
+            let weft = try await Installation.start(["--slots", "2"])
+            let name = try await node(of: weft).node.name
+            let user = try await weft.weft(["auth", "status", "-q"]).output.trimmingCharacters(in: .whitespacesAndNewlines)
+
+            try await expectDone(weft, "maintenance add power --all --from +1d --for 4h --reason UPS")
+            try await expectDone(weft, "reserve course --nodes \(name) --from +2d --for 90m --users \(user),other@i")
+            let power = try #require(try await weft.json([ClusterWindow].self, ["maintenance", "list"]).first)
+            #expect(power.name == "power" && power.nodes.isEmpty && power.end == power.start + 4 * 3600 && power.reason == "UPS")
+            let course = try #require(try await weft.json([ClusterWindow].self, ["reserve", "list"]).first)
+            #expect(course.name == "course" && course.nodes == [name] && Set(course.users) == [user, "other@i"])
+            try await expect(weft, "reserve other --all --from +25h --for 1h", exits: 1, saying: "maintenance 'power'", "/nodes")
+            try await expect(weft, "reserve other --nodes \(name) --from +2d --for 1h", exits: 1, saying: "reservation 'course'")
+            try await expect(weft, "maintenance add course --all --from now --for 1h", exits: 1, saying: "already", "/name")
+            try await expect(weft, "reserve other --nodes a,\(name) --from now --for 1h", exits: 1, saying: "/nodes/0", "'a'")
+            try await expect(weft, "reserve a/b --all --from now --for 1h", exits: 1, saying: "/name", "letters")
+            try await expect(weft, "reserve other --all --from 2020-01-01T00:00:00Z --for 1h", exits: 1, saying: "/end", "past")
+            try await expect(weft, "maintenance remove course", exits: 5, saying: "reservation")
+            try await expect(weft, "reserve remove nothing", exits: 5, saying: "no window 'nothing'")
+            try await expectDone(weft, "reserve remove course")
+            try await expectDone(weft, "maintenance remove power")
+            #expect(try await weft.weft(["reserve", "list"]).error.contains("No reservations"))
+
+            try await expectDone(weft, "share set earth --share 2")
+            try await expectDone(weft, "share set seismology --parent earth --users \(user)")
+            try await expectDone(weft, "quota set seismology --ranks 64 --borrow 16 --memory 1.5 --rank-hours 0.5 --since now")
+            let accounts = try await weft.json([AccountStatus].self, ["quota"])
+            #expect(accounts.map(\.account.name) == ["earth", "seismology"] && accounts[0].account.share == 2)
+            let account = try #require(accounts.last?.account)
+            #expect(account.parent == "earth" && account.users == [user] && account.memory == 1536 && account.rankHours == 0.5)
+            #expect(account.ranks == 64 && account.borrowedRanks == 16 && account.since != nil)
+            try await expect(weft, "share set other --users \(user)", exits: 1, saying: "in one account", "'seismology'", "/users/0")
+            try await expect(weft, "share set earth --parent seismology", exits: 1, saying: "circle", "earth is below seismology")
+            try await expect(weft, "share set earth --parent nobody", exits: 1, saying: "/parent", "no account")
+            try await expect(weft, "share set earth --share 0", exits: 1, saying: "/share")
+            try await expect(weft, "share remove earth", exits: 1, saying: "'seismology'")
+            try await expectDone(weft, "share remove seismology")
+            try await expect(weft, "share remove seismology", exits: 5, saying: "no account")
+            #expect(try await weft.weft(["share", "-q"]).output == "earth\n")
+            await weft.down()
+        }
+
+        @Test func theQueueIsForAllAndOrdersForAdministrators() async throws {
+            let weft = try await Installation.start(["--slots", "1"])
+            let graph = try await weft.register("slow")
+            let name = try await node(of: weft).node.name
+            let inputs = #"{"Numbers": [{"count": 1000, "seconds": 1}]}"#
+            let running = try await weft.submit([graph, "-d", inputs])
+            try await weft.wait(for: running, toBe: .running)
+            let waiting = try await weft.submit([graph, "-d", inputs, "--name", "mine", "--time-limit", "1h"])
+            try await wait(for: "the scheduler to look") { try await weft.show(waiting).pending != nil }
+            let own = try await weft.json([QueueEntry].self, ["queue"])
+            #expect(own.map(\.id.description) == [waiting] && own.first?.position == 1 && own.first?.why?.isEmpty == false)
+            #expect(own.first?.name == "mine" && own.first?.timeLimit == 3600 && own.first?.owner?.contains("@") == true)
+
+            let issuer = try SecurityTests().issuer(of: weft)
+            let reader = try await issuer.token(subject: "bob", scopes: [.read, .submit])
+            func asReader(_ command: String) async throws -> ProgramResult {
+                try await weft.weft(command.split(separator: " ").map(String.init), environment: ["WEFT_TOKEN": reader])
+            }
+            let theirs = try WireJSON.decode([QueueEntry].self, from: try await asReader("queue -o json").output.utf8)
+            #expect(theirs.map(\.id.description) == [waiting] && theirs.first?.owner == nil && theirs.first?.name == nil)
+            for command in ["node list", "maintenance list", "quota", "share"] {
+                #expect(try await asReader(command).status == 0, "\(command)")
+            }
+            for command in [
+                "node cordon \(name)", "node resume \(name)", "maintenance add m --all --from now --for 1h", "quota set a --ranks 1",
+                "share remove a",
+            ] {
+                let result = try await asReader(command)
+                #expect(result.status == 4 && result.error.contains("weft.admin"), "\(command): \(result)")
+            }
+            for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
+            await weft.down()
+        }
+    }
+}
