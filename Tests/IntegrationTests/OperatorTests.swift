@@ -105,6 +105,42 @@ extension Integration {
             await weft.down()
         }
 
+        @Test func theSchedulerFollowsOrdersAtOnce() async throws {
+            let weft = try await Installation.start(["--slots", "2"])
+            let graph = try await weft.register("quick")
+            let name = try await node(of: weft).node.name
+            let user = try await weft.weft(["auth", "status", "-q"]).output.trimmingCharacters(in: .whitespacesAndNewlines)
+
+            /// Each order holds a short run back until it is taken back.
+            for (given, takenBack) in [
+                ("node cordon \(name)", "node resume \(name)"), ("node drain \(name) --when-idle", "node resume \(name)"),
+                ("node drain \(name) --by +1h", "node resume \(name)"),
+                ("maintenance add m --all --from +1m --for 1h", "maintenance remove m"),
+                ("reserve r --nodes \(name) --from now --for 4h", "reserve remove r"),
+            ] {
+                try await expectDone(weft, given)
+                let run = try await weft.submit([graph, "--time-limit", "2h"])
+                try await wait(for: "a reason under \(given)") { try await weft.show(run).pending?.reason.isEmpty == false }
+                #expect(try await weft.json([QueueEntry].self, ["queue"]).map(\.id.description) == [run], "\(given)")
+                try await expectDone(weft, takenBack)
+                try await weft.wait(for: run, toBe: .succeeded)
+            }
+            // What is over before then still starts, and whoever may use a reservation.
+            try await expectDone(weft, "maintenance add m --all --from +3h --for 1h")
+            try await weft.wait(for: try await weft.submit([graph, "--time-limit", "2h"]), toBe: .succeeded)
+            try await expectDone(weft, "reserve r --all --from now --for 150m --users \(user)")
+            try await weft.wait(for: try await weft.submit([graph, "--time-limit", "2h", "--reservation", "r"]), toBe: .succeeded)
+            try await expectDone(weft, "reserve remove r")
+
+            try await expectDone(weft, "share set mine --users \(user)")
+            try await expectDone(weft, "quota set mine --ranks 0")
+            let held = try await weft.submit([graph, "--time-limit", "2h"])
+            try await wait(for: "the quota's word") { try await weft.show(held).pending?.reason.contains("mine") == true }
+            try await expectDone(weft, "quota set mine --ranks 1")
+            try await weft.wait(for: held, toBe: .succeeded)
+            await weft.down()
+        }
+
         @Test func theQueueIsForAllAndOrdersForAdministrators() async throws {
             let weft = try await Installation.start(["--slots", "1"])
             let graph = try await weft.register("slow")

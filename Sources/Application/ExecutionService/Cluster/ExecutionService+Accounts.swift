@@ -19,6 +19,7 @@ extension ExecutionService {
     package func putAccount(_ request: AccountRequest, name: String, by principal: Principal) async throws(Problem) -> (
         account: AccountStatus, created: Bool
     ) {
+        try checkPlacing("accounts")
         if let fault = OrderRules.fault(ofName: name) {
             throw Problem(.invalid, "The account cannot be stored.", errors: [.init("name", fault)])
         }

@@ -51,8 +51,7 @@ extension ExecutionService {
     func checkPlacing(_ what: String) throws(Problem) {
         guard placing == .weft else {
             throw Problem(
-                .conflict,
-                "The cluster's own engine chooses the nodes of runs here, and knows nothing of \(what) given to Weft: give them to it.")
+                .conflict, "The cluster's own engine places runs here and does not look at \(what) of Weft's: give them to the engine.")
         }
     }
 
