@@ -193,6 +193,22 @@ import WorkflowModel
 
     // MARK: The queue
 
+    @Test(arguments: [false, true]) func anotherAttemptIsPromisedNothing(byItself: Bool) async throws {
+        let (storage, pool) = try await freshStorage()
+        let run = try await storage.startedRun()
+        try await pool.transaction { connection in
+            _ = try connection.query(
+                "UPDATE run SET promised_start = $1, expected_start = $1, latest_start = $1", [.timestamp(noon + 30)])
+        }
+        #expect(try await storage.queue(page: PageRequest(), for: alice).items.first?.promisedStart == noon + 30)
+        #expect(try await storage.transition(run, from: [.queued], to: .starting, at: noon))
+        #expect(
+            try await storage.transition(run, from: [.starting], to: .failed, at: noon, AttemptChange(isTriedAgain: byItself)))
+        if !byItself { #expect(try await storage.retry(run, at: noon) == 2) }
+        let waiting = try #require(try await storage.queue(page: PageRequest(), for: alice).items.first)
+        #expect(waiting.promisedStart == nil && waiting.expectedStart == nil && waiting.latestStart == nil)
+    }
+
     @Test func theQueueIsInItsOrderAndHidesOthers() async throws {
         let (storage, pool) = try await freshStorage()
         let graph = try await storage.register(registration("alice/words"))

@@ -131,6 +131,10 @@ extension Storage {
 /// What ``Row/resources()`` reads.
 let resourceColumns = "run.ranks, run.memory_per_rank, run.needs, run.blocks"
 
+/// What was promised to the attempt before is not promised to this one.
+private let anotherAttempt =
+    "state = 'queued', attempt = attempt + 1, promised_start = NULL, expected_start = NULL, latest_start = NULL"
+
 /// Where nothing of single calls is recorded, the profiles alone tell of the skipped ones.
 private let runColumns = """
     (SELECT greatest(attempt.skipped, (SELECT sum(skipped) FROM instance_profile WHERE instance_profile.attempt = attempt.id)::bigint)
@@ -187,7 +191,7 @@ extension Connection {
     @discardableResult
     func queueAttempt(of run: RunID, at time: Date, _ resumed: ResumePlan?, restored: RestoredState? = nil, skipped: Int64) throws -> Int {
         let rows = try query(
-            "UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE public_id = $1 RETURNING id, attempt", [.uuid(run)])
+            "UPDATE run SET \(anotherAttempt) WHERE public_id = $1 RETURNING id, attempt", [.uuid(run)])
         guard let row = rows.first else { throw StorageError.noRun(run) }
         let number: Int = try row.value("attempt")
         try query(
@@ -215,7 +219,7 @@ extension Connection {
         try query(
             """
             WITH next AS (
-                UPDATE run SET state = 'queued', attempt = attempt + 1 WHERE public_id = $1 RETURNING id, attempt
+                UPDATE run SET \(anotherAttempt) WHERE public_id = $1 RETURNING id, attempt
             )
             INSERT INTO attempt (run, number, state, queued_at, replayed, replayed_items, run_items, skipped, restored)
             SELECT next.id, next.attempt, 'queued', $2, replayed, replayed_items, run_items,
