@@ -159,6 +159,12 @@ let package = Package(
         target(.programs, "weft", ["Commands"]),
         target(.programs, "weft-rank", ["RankRuntime"]),
 
+        // Measures the scheduler without launching anything.
+        .executableTarget(
+            name: "scheduler-bench",
+            dependencies: ["Scheduling", "ExecutionService", "Storage", "Postgres", "Backends", "WorkflowModel"],
+            path: "bench/SchedulerBench", swiftSettings: strict),
+
         // Tests mirror targets.
         .target(
             name: "TestSupport", dependencies: ["WorkflowModel", "HTTPClient", "Identity", subprocess],

@@ -45,6 +45,7 @@ import Testing
         ],
 
         "weftd": ["Server"], "weft": ["Commands"], "weft-rank": ["RankRuntime"],
+        "scheduler-bench": ["Scheduling", "ExecutionService", "Storage", "Postgres", "Backends", "WorkflowModel"],
     ]
 
     /// The core may use these modules and nothing that does I/O, reads a clock or starts a thread.

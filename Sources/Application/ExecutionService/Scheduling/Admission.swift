@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Backends
+package import Backends
 import Foundation
 import Scheduling
-import Storage
+package import Storage
 import WorkflowModel
 
 /// Lets runs that wait start. Of several servers, one does.
 ///
 /// Its memory of the queue is made anew whenever another server may have decided since, or when the cluster or what operators ordered of
 /// it has changed.
-actor Admission {
+package actor Admission {
     /// Ended attempts from which run times are learned at the start.
     private static let history = 20_000
     private static let pageSize = 20_000
@@ -31,7 +31,7 @@ actor Admission {
     private var explainedAt = ContinuousClock.now - Admission.explainInterval
     private var comparedAt = ContinuousClock.now - Admission.compareInterval
 
-    init(storage: Storage, session: SchedulerSession, backend: any Backend, configuration: ServiceConfiguration) {
+    package init(storage: Storage, session: SchedulerSession, backend: any Backend, configuration: ServiceConfiguration) {
         self.storage = storage
         self.session = session
         self.backend = backend
@@ -39,7 +39,7 @@ actor Admission {
     }
 
     /// One pass; nothing where another server schedules.
-    func admit() async throws {
+    package func admit() async throws {
         guard case .mine(let epoch) = try await session.acquire() else {
             live = nil
             return

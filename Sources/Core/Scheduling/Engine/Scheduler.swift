@@ -8,7 +8,7 @@ package import WorkflowModel
 /// Whatever happens at one instant is told first, in the order: predictions outlived, ends, submissions; then ``pass(at:)`` decides.
 package struct Scheduler: Sendable {
     /// Jobs that a pass with promises looks at: what starts is near the front, and a pass shall not take long.
-    private static let depth = 1000
+    private static let depth = 300
 
     package let policy: SchedulingPolicy
     package private(set) var machine: Machine

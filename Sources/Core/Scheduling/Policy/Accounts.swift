@@ -60,7 +60,7 @@ package struct Accounts: Sendable {
     /// Seconds.
     private let halfLife: Double
     /// How strongly an account that has used more than its share falls behind.
-    private static let strength = 8.0
+    private static let strength = 32.0
     private var updated: Int
     private let hasShares: Bool
     let hasQuotas: Bool

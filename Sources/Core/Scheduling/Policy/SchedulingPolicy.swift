@@ -27,7 +27,7 @@ package struct SchedulingPolicy: Sendable, Hashable {
     package var backfill: Backfill
     /// Once the first has waited so long, its reservation counts with limits instead of expected times. Seconds.
     package var guardAge: Int?
-    /// A job that has waited so long comes before all that have not. Seconds.
+    /// A job that has waited so long comes before all that have not, unless its account has used more than its share. Seconds.
     package var promotionAge: Int?
     /// An order that changes with time stands for a second for so many jobs that wait, so that sorting a long queue does not take all
     /// the time. `nil`: it is made anew in every pass.
@@ -52,8 +52,10 @@ package struct SchedulingPolicy: Sendable, Hashable {
 
     /// Of a job that waits, at `now`: the higher, the earlier it starts. Jobs with the same score come in the order of their
     /// submission.
+    ///
+    /// - Parameter factor: of its account's share (``Accounts/factor(_:)``).
     func score(_ job: Job, factor: Double, at now: Int) -> Double {
-        if let promotionAge, now - job.submitted >= promotionAge { return .infinity }
+        if let promotionAge, now - job.submitted >= promotionAge, factor >= 1 { return .infinity }
         switch order {
         case .arrival: return 0
         case .wfp3: return pow(Double(now - job.submitted) / Double(job.expected), 3.0) * Double(job.ranks) * job.weight * factor
