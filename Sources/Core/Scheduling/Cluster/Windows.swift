@@ -23,18 +23,34 @@ package struct Window: Sendable, Hashable {
 /// All windows that are known, and what they close to a job.
 struct Windows: Sendable {
     private(set) var all: [Window] = []
+    /// What each closes to a job that does not belong there.
+    private var ceilings: [Ceilings] = []
     private let nodes: Int
 
     init(nodes: Int) { self.nodes = nodes }
 
     var isEmpty: Bool { all.isEmpty }
 
-    mutating func replace(with windows: [Window]) { all = windows.sorted { ($0.start, $0.end) < ($1.start, $1.end) } }
+    mutating func replace(with windows: [Window]) {
+        all = windows.sorted { ($0.start, $0.end) < ($1.start, $1.end) }
+        ceilings = all.map { window in
+            var ceilings = Ceilings(nodes: nodes)
+            for node in window.nodes { ceilings.close(node) }
+            return ceilings
+        }
+    }
 
     /// The nodes that a job may not use which starts at `start` and may run until its limit; `nil`: it may use all.
     func closed(to job: Job, at start: Int) -> Ceilings? {
         guard !all.isEmpty || job.reservation != nil else { return nil }
         let end = start.later(by: job.limit)
+        if job.reservation == nil {
+            var closed: Ceilings?
+            for (index, window) in all.enumerated() where window.overlaps(start, end) {
+                closed = closed == nil ? ceilings[index] : Ceilings.lower(closed, ceilings[index])
+            }
+            return closed.flatMap { $0.isEmpty ? nil : $0 }
+        }
         var closed = Ceilings(nodes: nodes)
         var own = NodeSet(capacity: nodes)
         for window in all where window.overlaps(start, end) {

@@ -80,6 +80,12 @@ struct WaitingQueue: Sendable {
         rebuild(keys.map { jobs[$0.place] })
     }
 
+    /// As if no policy had sorted it.
+    mutating func restoreArrival() {
+        rebuild(live.sorted { $0.id < $1.id })
+        orderedAt = .min
+    }
+
     private mutating func rebuild(_ list: [Job]) {
         jobs = list
         ranks = list.map { Int32($0.ranks) }
