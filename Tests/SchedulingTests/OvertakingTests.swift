@@ -60,4 +60,15 @@ import WorkflowModel
             #expect(starts == [0, nil, 50], "\(policy.rawValue)")
         }
     }
+
+    @Test func whatTakesNothingAwayBreaksNoPromise() {
+        var scheduler = Scheduler(policy: .weft, machine: Machine(equalNodes(2)))
+        for (id, ranks) in [(0, 1), (1, 2)] { scheduler.submit(Job(id: id, submitted: 0, ranks: ranks, limit: 100), at: 0) }
+        _ = scheduler.pass(at: 0)
+        #expect(scheduler.promisedStart(of: 1) == 200)
+        scheduler.submit(Job(id: 2, submitted: 1, ranks: 1, limit: 5000, expected: 1), at: 1)
+        scheduler.setWindows([], at: 10)
+        #expect(scheduler.pass(at: 10).isEmpty)
+        #expect(scheduler.promisedStart(of: 1) == 200)
+    }
 }

@@ -16,7 +16,8 @@ struct SimulateCommand: AsyncParsableCommand {
             Policies: fcfs, easy, easy_sjbf, easy++, wfp3, conservative, weft (the default). Predictors: user (the jobs' own limits), \
             oracle (their true run times), tsafrir (mean of the user's last two), similar (quantiles of similar jobs).
 
-            With --out, the folder gets schedule.csv (id,submit,start,end), predictions.csv, metrics.json and picture.svg.
+            With --out, the folder gets schedule.csv (id,submit,start,end), predictions.csv, metrics.json and picture.svg; with --forecast \
+            also waits.csv (id,p50,bound,wait), of the jobs that did not start at once.
             """)
 
     @Argument(help: ArgumentHelp("A log in the Standard Workload Format.", valueName: "trace.swf"))
@@ -36,6 +37,9 @@ struct SimulateCommand: AsyncParsableCommand {
 
     @Option(name: .customLong("out"), help: "A folder for the schedule, the figures and a picture.")
     var folder: String?
+
+    @Flag(help: "Forecast the wait of each job that does not start at once, and tell how good the forecasts were.")
+    var forecast = false
 
     @OptionGroup var output: OutputOptions
 
@@ -61,7 +65,8 @@ struct SimulateCommand: AsyncParsableCommand {
         var simulation: Simulation?
         let elapsed = clock.measure {
             simulation = Simulation(
-                workload, scheduler: Scheduler(policy: policy.policy, machine: machine), foresight: .init(source)
+                workload, scheduler: Scheduler(policy: policy.policy, machine: machine), foresight: .init(source),
+                forecaster: forecast ? WaitForecaster() : nil
             ) { now, scheduler in timeline.add(now, used: slots - scheduler.machine.freeSlots, waiting: scheduler.waitingCount) }
         }
         guard let simulation else { return }

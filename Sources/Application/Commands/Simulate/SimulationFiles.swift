@@ -23,18 +23,26 @@ struct SimulationFiles {
             rows("id,expected,p90,p95,actual", workload, outcomes) { entry, outcome in
                 [entry.name, outcome.prediction.expected, outcome.prediction.p90, outcome.prediction.p95, entry.runTime]
             })
+        if report.metrics.forecasts != nil {
+            try write(
+                "waits.csv",
+                rows("id,p50,bound,wait", workload, outcomes) { entry, outcome in
+                    outcome.forecast.map { [entry.name, $0.p50, $0.p95, outcome.started - entry.submitted] }
+                })
+        }
         try write("metrics.json", WireJSON.encode(report, pretty: true) + [UInt8(ascii: "\n")])
         try write("picture.svg", Array(SchedulePicture(timeline: timeline, slots: slots, title: report.title).svg.utf8))
     }
 
     private func rows(
-        _ header: String, _ workload: Workload, _ outcomes: [Simulation.Outcome], _ row: (Workload.Entry, Simulation.Outcome) -> [Int]
+        _ header: String, _ workload: Workload, _ outcomes: [Simulation.Outcome], _ row: (Workload.Entry, Simulation.Outcome) -> [Int]?
     ) -> [UInt8] {
         var bytes = Array(header.utf8)
         bytes.reserveCapacity(outcomes.count * 32)
         bytes.append(UInt8(ascii: "\n"))
         for (entry, outcome) in zip(workload.entries, outcomes) {
-            for (index, value) in row(entry, outcome).enumerated() {
+            guard let values = row(entry, outcome) else { continue }
+            for (index, value) in values.enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 bytes += String(value).utf8
             }

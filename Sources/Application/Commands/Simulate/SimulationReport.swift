@@ -35,6 +35,12 @@ struct SimulationReport: Encodable, CustomStringConvertible {
             "Predictions",
             "median error \((metrics.medianPredictionError * 100).rounded(to: 1)) %, weighted by area \(metrics.weightedPredictionError.rounded(to: 3)), p95 held for \((metrics.p95Coverage * 100).rounded(to: 1)) %"
         )
+        if let forecasts = metrics.forecasts {
+            fields.add(
+                "Forecasts of waits",
+                "\(forecasts.jobs) jobs; bound held for \((forecasts.coverage * 100).rounded(to: 1)) %, bound/wait median \(forecasts.medianBound.rounded(to: 2)), of the sums \(forecasts.totalBound.rounded(to: 2)); p50 median error \((forecasts.medianError * 100).rounded(to: 1)) %"
+            )
+        }
         fields.add("Simulated in", "\(seconds.rounded(to: 2)) s, \(passes) passes")
         return fields.render()
     }

@@ -83,17 +83,17 @@ struct LiveScheduler {
     /// Attempts that hold resources now. Of those that no longer do, the run times are learned.
     mutating func observe(_ active: [ActiveAttempt], at now: Int) {
         let current = Set(active.map { Attempt(run: $0.run, number: $0.attempt) })
-        for (run, value) in known where scheduler.running(value.job) != nil {
-            guard !current.contains(Attempt(run: run, number: value.attempt)), let job = scheduler.running(value.job) else { continue }
+        for (run, value) in known where scheduler.runningJob(value.job) != nil {
+            guard !current.contains(Attempt(run: run, number: value.attempt)), let job = scheduler.runningJob(value.job) else { continue }
             scheduler.end(value.job, at: now)
             predictor?.learn(value.traits, runTime: max(1, min(now - job.started, value.traits.limit)), predicted: value.prediction)
             forget(run)
         }
         for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
         let late = scheduler.late(at: now)
-        for job in late.outlived { if let limit = scheduler.running(job)?.job.limit { scheduler.outlives(job, expected: limit) } }
+        for job in late.outlived { if let limit = scheduler.runningJob(job)?.job.limit { scheduler.outlives(job, expected: limit) } }
         for job in late.overdue {
-            if let started = scheduler.running(job)?.started { scheduler.overruns(job, limit: now - started + Self.overrun) }
+            if let started = scheduler.runningJob(job)?.started { scheduler.overruns(job, limit: now - started + Self.overrun) }
         }
     }
 
@@ -122,11 +122,11 @@ struct LiveScheduler {
     }
 
     /// Runs that wait here.
-    var waiting: Set<RunID> { Set(known.lazy.filter { scheduler.running($0.value.job) == nil }.map(\.key)) }
+    var waiting: Set<RunID> { Set(known.lazy.filter { scheduler.runningJob($0.value.job) == nil }.map(\.key)) }
 
     /// The run waits no longer.
     mutating func withdraw(_ run: RunID) {
-        guard let job = known[run]?.job, scheduler.running(job) == nil else { return }
+        guard let job = known[run]?.job, scheduler.runningJob(job) == nil else { return }
         scheduler.withdraw(job)
         forget(run)
     }
@@ -168,7 +168,7 @@ struct LiveScheduler {
 
     private mutating func resume(_ attempt: ActiveAttempt, at now: Int) {
         if let old = known[attempt.run] {
-            if scheduler.running(old.job) == nil { scheduler.withdraw(old.job) } else { scheduler.end(old.job, at: now) }
+            if scheduler.runningJob(old.job) == nil { scheduler.withdraw(old.job) } else { scheduler.end(old.job, at: now) }
             forget(attempt.run)
         }
         place = max(place, attempt.place)

@@ -127,6 +127,14 @@ package struct Machine: Sendable {
         _ = demand(of: ResourceRequest(ranks: 1, memoryPerRank: 0))
     }
 
+    /// With nothing running, and more nodes behind its own; its demands are known by the same names.
+    func emptied(adding added: [ClusterNode]) -> Machine {
+        var machine = Machine(nodes + added)
+        for demand in demands { _ = machine.demand(of: demand.request) }
+        for node in nodes.indices { machine.setUp(node, isUp[node]) }
+        return machine
+    }
+
     package func index(of node: String) -> Int? { indices[node] }
 
     func isUp(_ node: Int) -> Bool { isUp[node] }
@@ -179,7 +187,8 @@ package struct Machine: Sendable {
         var fit = fits[demand.index]
         let memory = memories[demand.index]
         ceilings.nodes.forEach { node in
-            if suits(node, demand) { fit -= free[node].ranks(memory) - ceilings.room(node, free[node]).ranks(memory) }
+            let most = free[node].ranks(memory)
+            if most > 0, suits(node, demand) { fit -= most - ceilings.room(node, free[node]).ranks(memory) }
         }
         return fit
     }

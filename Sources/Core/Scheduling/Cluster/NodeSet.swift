@@ -94,5 +94,11 @@ struct NodeSet: Sendable, Equatable {
         }
     }
 
-    mutating func formUnion(_ other: NodeSet) { other.forEach { insert($0) } }
+    mutating func formUnion(_ other: NodeSet) {
+        for (word, bits) in other.words.enumerated() where bits & ~words[word] != 0 {
+            count += (bits & ~words[word]).nonzeroBitCount
+            words[word] |= bits
+            summary[word >> 6] |= 1 << UInt64(word & 63)
+        }
+    }
 }

@@ -25,13 +25,22 @@ struct Windows: Sendable {
     private(set) var all: [Window] = []
     /// Nodes that single jobs leave out, by job.
     private var avoided: [Int: [Int]] = [:]
+    /// What each closes to a job that does not belong there.
+    private var ceilings: [Ceilings] = []
     private let nodes: Int
 
     init(nodes: Int) { self.nodes = nodes }
 
     var isEmpty: Bool { all.isEmpty }
 
-    mutating func replace(with windows: [Window]) { all = windows.sorted { ($0.start, $0.end) < ($1.start, $1.end) } }
+    mutating func replace(with windows: [Window]) {
+        all = windows.sorted { ($0.start, $0.end) < ($1.start, $1.end) }
+        ceilings = all.map { window in
+            var ceilings = Ceilings(nodes: nodes)
+            for node in window.nodes { ceilings.close(node) }
+            return ceilings
+        }
+    }
 
     mutating func avoid(_ nodes: [Int], for job: Int) { avoided[job] = nodes.isEmpty ? nil : nodes }
 
@@ -42,6 +51,13 @@ struct Windows: Sendable {
         let avoided = avoided[job.id] ?? []
         guard !all.isEmpty || job.reservation != nil || !avoided.isEmpty else { return nil }
         let end = start.later(by: job.limit)
+        if job.reservation == nil, avoided.isEmpty {
+            var closed: Ceilings?
+            for (index, window) in all.enumerated() where window.overlaps(start, end) {
+                closed = closed == nil ? ceilings[index] : Ceilings.lower(closed, ceilings[index])
+            }
+            return closed.flatMap { $0.isEmpty ? nil : $0 }
+        }
         var closed = Ceilings(nodes: nodes)
         var own = NodeSet(capacity: nodes)
         for node in avoided { closed.close(node) }

@@ -18,10 +18,12 @@ package struct Job: Sendable, Hashable {
     package var weight: Double
     /// The reservation that it runs in.
     package var reservation: Int?
+    /// Whoever submitted it, as a number: a forecast goes by how long their jobs ran. No decision does.
+    package var user: Int
 
     package init(
         id: Int, submitted: Int, ranks: Int, demand: DemandID = .any, limit: Int, expected: Int? = nil, account: Int = 0,
-        weight: Double = 1, reservation: Int? = nil
+        weight: Double = 1, reservation: Int? = nil, user: Int = 0
     ) {
         self.id = id
         self.submitted = submitted
@@ -32,6 +34,7 @@ package struct Job: Sendable, Hashable {
         self.account = account
         self.weight = weight
         self.reservation = reservation
+        self.user = user
     }
 }
 

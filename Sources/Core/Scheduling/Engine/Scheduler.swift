@@ -10,7 +10,7 @@ package struct Scheduler: Sendable {
     /// Jobs that a pass with promises looks at: what starts is near the front, and a pass shall not take long.
     private static let depth = 300
 
-    package let policy: SchedulingPolicy
+    package private(set) var policy: SchedulingPolicy
     package private(set) var machine: Machine
     private var windows: Windows
     package var accounts: Accounts
@@ -25,6 +25,7 @@ package struct Scheduler: Sendable {
     package private(set) var newPromises: [(job: Int, start: Int)] = []
     /// Jobs that wait or run for which not any slot will do.
     private var particular = 0
+
     package init(policy: SchedulingPolicy, machine: Machine, accounts: Accounts = Accounts()) {
         self.policy = policy
         self.machine = machine
@@ -37,7 +38,14 @@ package struct Scheduler: Sendable {
     package var waiting: [Job] { queue.live }
     package var waitingCount: Int { queue.count }
     package var runningJobs: [RunningJob] { running.values.sorted { $0.job.id < $1.job.id } }
-    package func running(_ id: Int) -> RunningJob? { running[id] }
+    package func runningJob(_ id: Int) -> RunningJob? { running[id] }
+
+    /// In the order in which a pass at `now` would go through them.
+    package func waiting(at now: Int) -> [Job] {
+        var queue = queue
+        queue.sort(by: policy, at: now) { accounts.factor($0) }
+        return queue.live
+    }
 
     package mutating func demand(of request: ResourceRequest) -> DemandID { machine.demand(of: request) }
 
@@ -124,15 +132,51 @@ package struct Scheduler: Sendable {
 
     package mutating func setUp(_ node: Int, _ up: Bool, at now: Int) {
         machine.setUp(node, up)
-        promises.removeAll()
+        if !up { promises.remove(on: node) }
         reserveAnew(at: now)
     }
 
     package mutating func setWindows(_ list: [Window], at now: Int) {
+        let old = windows.all
         windows.replace(with: list)
-        promises.removeAll()
+        // More that is open breaks no promise.
+        if !Set(windows.all).isSubset(of: old) { promises.removeAll() }
         reserveAnew(at: now)
     }
+
+    /// More nodes, behind those that there are. Promises are made anew, as after every change of the machine.
+    package mutating func add(_ nodes: [ClusterNode], at now: Int) {
+        machine = machine.emptied(adding: nodes)
+        particular = 0
+        for job in running.values {
+            machine.take(job.shares, job.job.demand)
+            count(job.job, 1)
+        }
+        for job in queue.live { count(job, 1) }
+        outlook = Outlook(nodes: machine.nodes.count)
+        let list = windows.all
+        windows = Windows(nodes: machine.nodes.count)
+        setWindows(list, at: now)
+    }
+
+    /// Nothing that is not over by then, by its limit, starts on the nodes.
+    package mutating func close(_ nodes: [Int], from start: Int, at now: Int) {
+        setWindows(windows.all + [Window(nodes: nodes, start: start, end: .max)], at: now)
+    }
+
+    /// Goes on by another policy.
+    package mutating func adopt(_ other: SchedulingPolicy, at now: Int) {
+        policy = other
+        queue.restoreArrival()
+        promises.removeAll()
+        reservations = nil
+        guard other.backfill == .conservative else { return }
+        let old = queue.live.map { Reservations.Reservation(job: $0, start: nil, shares: []) }
+        reservations = Reservations(machine, windows, isPool: isPool, running: runningJobs, old: old, at: now)
+    }
+
+    /// An order that changes with time stands for so many seconds at least.
+    mutating func keepOrder(for interval: Int) { policy.orderInterval = max(policy.orderInterval, interval) }
 
     /// Any free slot does for any rank.
     private var isPool: Bool { particular == 0 && windows.isEmpty && machine.downNodes == 0 }

@@ -7,6 +7,8 @@ struct SortedChunks<Element: Comparable & Sendable>: Sendable {
 
     private(set) var chunks: [[Element]] = []
 
+    var first: Element? { chunks.first?.first }
+
     mutating func insert(_ element: Element) {
         guard !chunks.isEmpty else { return chunks.append([element]) }
         let index = chunk(for: element)

@@ -68,7 +68,7 @@ struct WaitingQueue: Sendable {
     /// Sorts by the policy, where its order has changed since the last time.
     mutating func sort(by policy: SchedulingPolicy, at now: Int, factor: (Job) -> Double) {
         guard policy.order != .arrival || policy.promotionAge != nil, count > 1 else { return }
-        let interval = policy.jobsPerSecondOfOrder.map { count / $0 } ?? 0
+        let interval = max(policy.orderInterval, policy.jobsPerSecondOfOrder.map { count / $0 } ?? 0)
         guard orderedAt == .min || now - orderedAt >= interval else { return }
         orderedAt = now
         let jobs = live
@@ -79,6 +79,12 @@ struct WaitingQueue: Sendable {
         }
         keys.sort { $0.score > $1.score || ($0.score == $1.score && $0.id < $1.id) }
         rebuild(keys.map { jobs[$0.place] })
+    }
+
+    /// As if no policy had sorted it.
+    mutating func restoreArrival() {
+        rebuild(live.sorted { $0.id < $1.id })
+        orderedAt = .min
     }
 
     private mutating func rebuild(_ list: [Job]) {

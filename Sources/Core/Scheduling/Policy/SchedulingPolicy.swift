@@ -32,6 +32,8 @@ package struct SchedulingPolicy: Sendable, Hashable {
     /// An order that changes with time stands for a second for so many jobs that wait, so that sorting a long queue does not take all
     /// the time. `nil`: it is made anew in every pass.
     package var jobsPerSecondOfOrder: Int?
+    /// And for so many seconds at least.
+    var orderInterval = 0
 
     package init(order: Order, backfill: Backfill, guardAge: Int? = nil, promotionAge: Int? = nil, jobsPerSecondOfOrder: Int? = nil) {
         self.order = order

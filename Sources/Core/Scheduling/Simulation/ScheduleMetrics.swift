@@ -25,6 +25,20 @@ package struct ScheduleMetrics: Sendable, Codable, Hashable {
     package var weightedPredictionError: Double
     /// Part of the jobs that ran no longer than their p95.
     package var p95Coverage: Double
+    /// `nil`: none were made.
+    package var forecasts: Forecasts?
+
+    /// How good the forecasts of waits were, of jobs that did not start at once.
+    package struct Forecasts: Sendable, Codable, Hashable {
+        package var jobs: Int
+        /// Part of the jobs that waited no longer than their bound.
+        package var coverage: Double
+        /// How wide the bounds are: the median of bound ÷ wait, and the sum of the bounds ÷ that of the waits.
+        package var medianBound: Double
+        package var totalBound: Double
+        /// Median of `|p50 − wait| ÷ wait`.
+        package var medianError: Double
+    }
 
     private enum CodingKeys: String, CodingKey {
         case jobs, unstarted, promises, utilisation, makespan
@@ -68,9 +82,25 @@ package struct ScheduleMetrics: Sendable, Codable, Hashable {
         let area = pairs.reduce(0) { $0 + $1.0.runTime * $1.0.traits.ranks }
         weightedPredictionError = Double(zip(errors, pairs).reduce(0) { $0 + $1.0 * $1.1.0.traits.ranks }) / Double(max(1, area))
         p95Coverage = Double(pairs.count { $0.runTime <= $1.prediction.p95 }) / count
+        forecasts = Forecasts(
+            pairs.compactMap { entry, outcome in outcome.forecast.map { ($0, Double(max(1, outcome.started - entry.submitted))) } })
     }
 
     private static func quantile(_ sorted: [Int], _ part: Double) -> Int {
         sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(part * Double(sorted.count)))]
+    }
+}
+
+extension ScheduleMetrics.Forecasts {
+    fileprivate init?(_ pairs: [(forecast: WaitForecast, wait: Double)]) {
+        guard !pairs.isEmpty else { return nil }
+        func median(_ value: (WaitForecast, Double) -> Double) -> Double {
+            pairs.map { value($0.forecast, $0.wait) }.sorted()[pairs.count / 2]
+        }
+        jobs = pairs.count
+        coverage = Double(pairs.count { $0.wait <= Double($0.forecast.p95) }) / Double(jobs)
+        medianBound = median { Double($0.p95) / $1 }
+        totalBound = pairs.reduce(0) { $0 + Double($1.forecast.p95) } / pairs.reduce(0) { $0 + $1.wait }
+        medianError = median { abs(Double($0.p50) - $1) / $1 }
     }
 }

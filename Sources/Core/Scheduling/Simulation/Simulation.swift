@@ -20,6 +20,8 @@ package struct Simulation: Sendable {
         /// The latest start that was promised.
         package var promised: Int?
         package var prediction: RunTimePrediction
+        /// What was forecast of its wait, if it had to wait and forecasts were made.
+        package var forecast: WaitForecast?
     }
 
     /// By the workload's order.
@@ -27,46 +29,27 @@ package struct Simulation: Sendable {
     package private(set) var passes = 0
     package private(set) var longestQueue = 0
 
-    private enum Kind: Int {
-        case outlived, end
-    }
-
-    private struct Event: Comparable {
-        var time: Int
-        var kind: Kind
-        var job: Int
-
-        static func < (left: Event, right: Event) -> Bool {
-            (left.time, left.kind.rawValue, left.job) < (right.time, right.kind.rawValue, right.job)
-        }
-    }
-
     /// - Parameters:
+    ///   - forecaster: forecasts the wait of each job that does not start at once; otherwise nothing is forecast.
     ///   - observe: called after each pass with its instant and the scheduler.
     package init(
-        _ workload: Workload, scheduler: Scheduler, foresight: Foresight, observe: (Int, borrowing Scheduler) -> Void = { _, _ in }
+        _ workload: Workload, scheduler: Scheduler, foresight: Foresight, forecaster: WaitForecaster? = nil,
+        observe: (Int, borrowing Scheduler) -> Void = { _, _ in }
     ) {
         let entries = workload.entries
-        var scheduler = scheduler
+        var course = Course(scheduler, at: entries.first?.submitted ?? 0) { _ in 0 }
         var predictor: (any RunTimePredictor)? = if case .learned(let predictor) = foresight { predictor } else { nil }
+        var forecaster = forecaster
         outcomes = entries.map { Outcome(started: -1, prediction: RunTimePrediction($0.traits.limit, limit: $0.traits.limit)) }
-        var events = Heap<Event>()
         var submitted = 0
         var demands: [Int: DemandID] = [:]
-        var wake: Int?
-        while true {
-            let next = [submitted < entries.count ? entries[submitted].submitted : nil, events.least?.time, wake].compactMap(\.self).min()
-            guard let now = next else { break }
-            while let event = events.least, event.time == now {
-                events.removeLeast()
-                let entry = entries[event.job]
-                switch event.kind {
-                case .outlived: scheduler.outlives(event.job, expected: entry.traits.limit)
-                case .end:
-                    scheduler.end(event.job, at: now)
-                    predictor?.learn(entry.traits, runTime: entry.runTime, predicted: outcomes[event.job].prediction)
-                }
+        while let now = [submitted < entries.count ? entries[submitted].submitted : nil, course.next].compactMap(\.self).min() {
+            course.move(to: now) { id in
+                let entry = entries[id]
+                predictor?.learn(entry.traits, runTime: entry.runTime, predicted: outcomes[id].prediction)
+                forecaster?.learn(user: entry.traits.user, limit: entry.traits.limit, ranks: entry.traits.ranks, runTime: entry.runTime)
             }
+            let first = submitted
             while submitted < entries.count, entries[submitted].submitted == now {
                 let (id, entry) = (submitted, entries[submitted])
                 submitted += 1
@@ -77,59 +60,27 @@ package struct Simulation: Sendable {
                 }
                 let demand =
                     demands[entry.memoryPerRank]
-                    ?? scheduler.demand(
+                    ?? course.scheduler.demand(
                         of: ResourceRequest(ranks: 1, memoryPerRank: entry.memoryPerRank))
                 demands[entry.memoryPerRank] = demand
-                scheduler.submit(
+                course.scheduler.submit(
                     Job(
                         id: id, submitted: now, ranks: entry.traits.ranks, demand: demand, limit: entry.traits.limit,
-                        expected: outcomes[id].prediction.expected), at: now)
-                outcomes[id].promised = scheduler.promisedStart(of: id)
+                        expected: outcomes[id].prediction.expected, user: entry.traits.user), at: now)
+                outcomes[id].promised = course.scheduler.promisedStart(of: id)
             }
-            for started in scheduler.pass(at: now) {
-                let id = started.job.id
-                outcomes[id].started = now
-                events.insert(Event(time: now + entries[id].runTime, kind: .end, job: id))
-                if started.job.expected < entries[id].runTime {
-                    events.insert(Event(time: started.expectedEnd, kind: .outlived, job: id))
-                }
+            let started = course.pass { entries[$0.job.id].runTime }
+            for job in started { outcomes[job.job.id].started = now }
+            for promise in course.scheduler.newPromises { outcomes[promise.job].promised = promise.start }
+            forecaster?.begin(started)
+            for (id, forecast) in forecaster?.forecast((first..<submitted).filter { outcomes[$0].started < 0 }, course.scheduler, at: now)
+                ?? [:]
+            {
+                outcomes[id].forecast = forecast
             }
-            for promise in scheduler.newPromises { outcomes[promise.job].promised = promise.start }
             passes += 1
-            longestQueue = max(longestQueue, scheduler.waitingCount)
-            wake = scheduler.nextWake(after: now)
-            observe(now, scheduler)
-        }
-    }
-}
-
-/// A priority queue: the least element first.
-struct Heap<Element: Comparable> {
-    private var elements: [Element] = []
-
-    var least: Element? { elements.first }
-
-    mutating func insert(_ element: Element) {
-        elements.append(element)
-        var child = elements.count - 1
-        while child > 0, elements[child] < elements[(child - 1) / 2] {
-            elements.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
-        }
-    }
-
-    mutating func removeLeast() {
-        elements.swapAt(0, elements.count - 1)
-        elements.removeLast()
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < elements.count && elements[child] < elements[least] {
-                least = child
-            }
-            guard least != parent else { return }
-            elements.swapAt(parent, least)
-            parent = least
+            longestQueue = max(longestQueue, course.scheduler.waitingCount)
+            observe(now, course.scheduler)
         }
     }
 }
