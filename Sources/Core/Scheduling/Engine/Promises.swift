@@ -42,7 +42,7 @@ struct Promises: Sendable {
     mutating func removeAll() { all = [] }
 
     /// Of jobs that would run on the node; of all, where slots are counted.
-    mutating func remove(on node: Int) { all.removeAll { isPool || $0.held[node] != nil } }
+    mutating func remove(on node: Int) { all = isPool ? [] : all.filter { $0.held[node] == nil } }
 
     mutating func begin(_ job: RunningJob, _ machine: Machine) { count(job, 1, machine) }
     mutating func end(_ job: RunningJob, _ machine: Machine) { count(job, -1, machine) }
