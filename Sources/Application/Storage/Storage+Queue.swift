@@ -104,14 +104,19 @@ extension Storage {
         try await pool.transaction { connection in
             _ = try connection.query(
                 """
-                UPDATE run SET pending_reason = new.reason, pending_position = nullif(new.position, 0)
-                FROM unnest($1::uuid[], $2::text[], $3::integer[]) AS new (id, reason, position)
+                UPDATE run SET pending_reason = new.reason, pending_position = nullif(new.position, 0),
+                    expected_start = to_timestamp(nullif(new.expected, 0)), latest_start = to_timestamp(nullif(new.latest, 0))
+                FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[])
+                    AS new (id, reason, position, expected, latest)
                 WHERE run.public_id = new.id AND run.state IN ('queued', 'starting')
-                    AND (pending_reason, pending_position) IS DISTINCT FROM (new.reason, nullif(new.position, 0))
+                    AND (pending_reason, pending_position, expected_start, latest_start) IS DISTINCT FROM (
+                        new.reason, nullif(new.position, 0), to_timestamp(nullif(new.expected, 0)), to_timestamp(nullif(new.latest, 0)))
                 """,
                 [
                     .uuids(pending.map(\.0.bytes)), .texts(pending.map(\.1.reason.replacingNUL)),
                     .ints(pending.map { Int64($0.1.position ?? 0) }),
+                    .ints(pending.map { Int64($0.1.expectedStart?.timeIntervalSince1970 ?? 0) }),
+                    .ints(pending.map { Int64($0.1.latestStart?.timeIntervalSince1970 ?? 0) }),
                 ])
         }
     }

@@ -17,6 +17,8 @@ struct LiveScheduler {
 
     /// Of the time limit, that ending a run may take longer.
     private static let grace = 15
+    /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
+    private static let mostForecast = 3000
     /// By which a run that goes on beyond its limit is planned further.
     private static let overrun = 60
 
@@ -32,6 +34,9 @@ struct LiveScheduler {
     private var nodes: [ClusterNode]
     private var scheduler: Scheduler
     private var predictor: (any RunTimePredictor)?
+    private var forecaster = WaitForecaster()
+    /// Queued since the last pass.
+    private var arrived: [Int] = []
     private let windows: [ClusterWindow]
     private let accounts: ClusterAccounts
     private var orders: [NodeOrder]
@@ -58,7 +63,7 @@ struct LiveScheduler {
             let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: attempt.ranks, timeLimit: attempt.timeLimit)
             let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
             let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
-            predictor?.learn(traits, runTime: min(seconds, traits.limit), predicted: prediction)
+            learn(traits, runTime: min(seconds, traits.limit), predicted: prediction)
         }
         for (node, state) in zip(self.nodes.indices, states(at: now)) { scheduler.setUp(node, state, at: now) }
         scheduler.setWindows(schedulerWindows(), at: now)
@@ -86,7 +91,7 @@ struct LiveScheduler {
         for (run, value) in known where scheduler.runningJob(value.job) != nil {
             guard !current.contains(Attempt(run: run, number: value.attempt)), let job = scheduler.runningJob(value.job) else { continue }
             scheduler.end(value.job, at: now)
-            predictor?.learn(value.traits, runTime: max(1, min(now - job.started, value.traits.limit)), predicted: value.prediction)
+            learn(value.traits, runTime: max(1, min(now - job.started, value.traits.limit)), predicted: value.prediction)
             forget(run)
         }
         for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
@@ -111,8 +116,10 @@ struct LiveScheduler {
         let job = Job(
             id: nextJob, submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
             demand: scheduler.demand(of: run.resources), limit: traits.limit, expected: prediction.expected,
-            account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner))
+            account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
+            user: traits.user)
         remember(run.id, attempt: run.attempt, traits, prediction)
+        arrived.append(job.id)
         scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
     }
 
@@ -128,6 +135,7 @@ struct LiveScheduler {
     mutating func withdraw(_ run: RunID) {
         guard let job = known[run]?.job, scheduler.runningJob(job) == nil else { return }
         scheduler.withdraw(job)
+        forecaster.withdraw(job)
         forget(run)
     }
 
@@ -135,6 +143,10 @@ struct LiveScheduler {
 
     mutating func pass(at now: Int, folder: (RunID, Int) -> String) -> Decisions {
         let started = scheduler.pass(at: now)
+        forecaster.begin(started)
+        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil }
+        arrived = []
+        if scheduler.waitingCount <= Self.mostForecast { _ = forecaster.forecast(new, scheduler, at: now) }
         var promises: [RunID: Date] = [:]
         for promise in scheduler.newPromises {
             if let run = runs[promise.job] { promises[run] = Date(timeIntervalSince1970: Double(promise.start)) }
@@ -159,8 +171,20 @@ struct LiveScheduler {
     /// Why runs wait, of the first so many in the order in which they would start.
     mutating func pending(limit: Int, at now: Int) -> [(RunID, Pending)] {
         let words = WaitWords(runs: runs, accounts: accounts)
+        let isUnknown = nodes.contains { $0.state == .down && $0.slots == 0 }
+        var starts: [Int: ExpectedStart] = [:]
+        if scheduler.waitingCount <= Self.mostForecast {
+            for start in forecaster.queue(scheduler, at: now) { starts[start.job.id] = start }
+        }
         return scheduler.reasons(limit: limit, at: now).enumerated().compactMap { index, entry in
-            runs[entry.job.id].map { ($0, Pending(reason: words.sentence(entry.reason), position: index + 1)) }
+            guard let run = runs[entry.job.id] else { return nil }
+            let start = starts[entry.job.id]
+            let expected = start?.expected.map { Date(timeIntervalSince1970: Double($0)) }
+            // A bound that is over says nothing any more.
+            let latest = start?.p95.flatMap { $0 > max(now, start?.expected ?? 0) ? Date(timeIntervalSince1970: Double($0)) : nil }
+            var reason = words.sentence(entry.reason)
+            if isUnknown, case .neverFits = entry.reason { reason = "waits for nodes that have not answered yet" }
+            return (run, Pending(reason: reason, position: index + 1, expectedStart: expected, latestStart: latest))
         }
     }
 
@@ -180,7 +204,7 @@ struct LiveScheduler {
         let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
         let job = Job(
             id: nextJob, submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: traits.limit,
-            expected: prediction.expected, account: accounts.index(of: attempt.owner))
+            expected: prediction.expected, account: accounts.index(of: attempt.owner), user: traits.user)
         remember(attempt.run, attempt: attempt.attempt, traits, prediction)
         scheduler.resume(
             RunningJob(
@@ -188,6 +212,11 @@ struct LiveScheduler {
                 shares: shares.compactMap { share in
                     scheduler.machine.index(of: share.node).map { Share(node: $0, ranks: share.ranks) }
                 }), at: now)
+    }
+
+    private mutating func learn(_ traits: JobTraits, runTime: Int, predicted: RunTimePrediction) {
+        predictor?.learn(traits, runTime: runTime, predicted: predicted)
+        forecaster.learn(user: traits.user, limit: traits.limit, ranks: traits.ranks, runTime: runTime)
     }
 
     private mutating func remember(_ run: RunID, attempt: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
