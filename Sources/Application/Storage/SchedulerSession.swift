@@ -8,7 +8,8 @@ package import WorkflowModel
 /// soon as the operating system has closed that of a server which was killed. Decisions are stored on the same connection, and only while
 /// no other server has begun since: what one that lost the lock has still decided is not stored.
 package final class SchedulerSession: Sendable {
-    private static let lock: Int64 = 0x77_65_66_74
+    /// Another than that of migrations.
+    private static let lock: Int64 = 0x77_65_66_75
 
     private let pool: ConnectionPool
 
