@@ -125,6 +125,7 @@ let package = Package(
                 .embedInCode("Migrations/0001-initial.sql"), .embedInCode("Migrations/0002-runs-of-calls.sql"),
                 .embedInCode("Migrations/0003-applications.sql"), .embedInCode("Migrations/0004-resumed-attempts.sql"),
                 .embedInCode("Migrations/0005-checkpoints.sql"), .embedInCode("Migrations/0006-clusters.sql"),
+                .embedInCode("Migrations/0008-costs.sql"),
             ]),
         target(
             .application, "ExecutionService",

@@ -13,6 +13,7 @@ extension Storage {
                 version: 4, name: "resumed attempts", sql: String(decoding: PackageResources._004_resumed_attempts_sql, as: UTF8.self)),
             Migration(version: 5, name: "checkpoints", sql: String(decoding: PackageResources._005_checkpoints_sql, as: UTF8.self)),
             Migration(version: 6, name: "clusters", sql: String(decoding: PackageResources._006_clusters_sql, as: UTF8.self)),
+            Migration(version: 8, name: "costs", sql: String(decoding: PackageResources._008_costs_sql, as: UTF8.self)),
         ]
     }
 }

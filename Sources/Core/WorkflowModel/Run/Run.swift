@@ -151,11 +151,14 @@ package struct Run: Sendable, Codable, Hashable {
     package var inputs: [String: SourceInput]?
     /// Absent in lists.
     package var plan: Plan?
+    /// What was expected of it when it was submitted; absent in lists, and where nothing was known.
+    package var predictions: [Prediction]?
 
     package init(
         id: RunID, name: String?, graph: Reference, state: RunState, owner: String, resources: ResourceRequest,
         retry: RetryPolicy = .standard, submittedAt: Date,
-        pending: Pending? = nil, attempts: [Attempt], skipped: Int64 = 0, inputs: [String: SourceInput]? = nil, plan: Plan? = nil
+        pending: Pending? = nil, attempts: [Attempt], skipped: Int64 = 0, inputs: [String: SourceInput]? = nil, plan: Plan? = nil,
+        predictions: [Prediction]? = nil
     ) {
         self.id = id
         self.name = name
@@ -170,6 +173,7 @@ package struct Run: Sendable, Codable, Hashable {
         self.skipped = skipped
         self.inputs = inputs
         self.plan = plan
+        self.predictions = predictions
     }
 
     package var startedAt: Date? { attempts.last?.startedAt }
@@ -177,7 +181,7 @@ package struct Run: Sendable, Codable, Hashable {
     package var failure: FailureReport? { attempts.last?.failure }
 
     private enum CodingKeys: String, CodingKey {
-        case id, name, graph, state, owner, resources, retry, pending, attempts, skipped, inputs, plan
+        case id, name, graph, state, owner, resources, retry, pending, attempts, skipped, inputs, plan, predictions
         case submittedAt = "submitted_at"
     }
 }
