@@ -130,7 +130,8 @@ let package = Package(
         target(
             .application, "ExecutionService",
             [
-                "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage", subprocess,
+                "Storage", "WorkflowModel", "Planning", "Prediction", "Scheduling", "Provenance", "GraphFormats", "Backends",
+                "PythonPackage", subprocess,
                 logging, metrics, crypto,
             ]),
         target(
@@ -180,7 +181,7 @@ let package = Package(
         tests("RankRuntimeTests", ["RankRuntime", "PythonHost", "Provenance", "StreamEngine", "WorkflowModel"]),
         tests("BackendsTests", ["Backends", "HTTPClient", "TestSupport", "WorkflowModel"], exclude: ["Samples"]),
         tests("StorageTests", ["Storage", "Postgres", "Provenance", "WorkflowModel", "TestSupport"]),
-        tests("ExecutionServiceTests", ["ExecutionService", "WorkflowModel"]),
+        tests("ExecutionServiceTests", ["ExecutionService", "Prediction", "WorkflowModel"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
         tests("CommandsTests", ["Commands", "Provenance", "WorkflowModel"]),

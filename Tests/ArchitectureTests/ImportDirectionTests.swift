@@ -13,6 +13,7 @@ import Testing
         "Planning": ["WorkflowModel"],
         "StreamEngine": ["WorkflowModel"],
         "Scheduling": ["WorkflowModel"],
+        "Prediction": ["WorkflowModel"],
         "Provenance": ["WorkflowModel"],
         "NativeElements": ["WorkflowModel"],
         "GraphFormats": ["WorkflowModel", "NativeElements"],
@@ -29,7 +30,7 @@ import Testing
 
         "Storage": ["Postgres", "WorkflowModel", "Provenance"],
         "ExecutionService": [
-            "Storage", "WorkflowModel", "Planning", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage",
+            "Storage", "WorkflowModel", "Planning", "Prediction", "Scheduling", "Provenance", "GraphFormats", "Backends", "PythonPackage",
         ],
         "HTTPAPI": ["ExecutionService", "WorkflowModel", "Identity", "Telemetry"],
         "Server": [
@@ -37,7 +38,8 @@ import Testing
         ],
         "RankRuntime": ["WorkflowModel", "StreamEngine", "Provenance", "MPITransport", "PythonHost", "NativeHost", "CPosix"],
         "Commands": [
-            "WorkflowModel", "Planning", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends", "PythonPackage", "CPosix",
+            "WorkflowModel", "Planning", "Prediction", "Scheduling", "GraphFormats", "Provenance", "HTTPClient", "Identity", "Backends",
+            "PythonPackage", "CPosix",
         ],
 
         "weftd": ["Server"], "weft": ["Commands"], "weft-rank": ["RankRuntime"],
@@ -45,7 +47,9 @@ import Testing
 
     /// The core may use these modules and nothing that does I/O, reads a clock or starts a thread.
     static let pureImports: Set<String> = ["FoundationEssentials", "DequeModule", "WorkflowModel", "NativeElements", "Yams"]
-    static let core = ["WorkflowModel", "Planning", "StreamEngine", "Scheduling", "Provenance", "NativeElements", "GraphFormats"]
+    static let core = [
+        "WorkflowModel", "Planning", "StreamEngine", "Scheduling", "Prediction", "Provenance", "NativeElements", "GraphFormats",
+    ]
 
     /// Names in the pure modules that would reach the outside world through FoundationEssentials.
     static let impureNames = [

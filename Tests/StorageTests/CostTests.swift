@@ -52,8 +52,8 @@ import WorkflowModel
         let earlier = newRunID()
         new.predictions = [
             Prediction(.runTime, p50: 8.2, p90: 9, p95: 11, basis: .same, model: "m", runs: [earlier]),
-            Prediction(.fanOut, element: "Read0", p50: 2, p90: 2, p95: 2, basis: .graph, model: "n", runs: [earlier]),
             Prediction(.calls, element: "Gone7", p50: 2, p90: 2, p95: 2, basis: .graph, model: "n", runs: [earlier]),
+            Prediction(.fanOut, element: "Read0", p50: 2, p90: 2, p95: 2, basis: .graph, model: "n", runs: [earlier]),
         ]
         let run = try await storage.create(new)
         #expect(run.predictions == new.predictions)
@@ -70,7 +70,7 @@ import WorkflowModel
         try await storage.store(cost(run.id, graph), kinds: kinds)
         try await storage.store(cost(run.id, graph, seconds: 99), kinds: kinds)
         let scored = try #require(try await storage.run(run.id, visibleTo: nil)?.predictions)
-        #expect(scored.map(\.actual) == [10, 9.0 / 5, nil])
+        #expect(scored.map(\.actual) == [10, nil, 9.0 / 5])
         #expect(try await pool.count("run_cost") == 1)
     }
 
