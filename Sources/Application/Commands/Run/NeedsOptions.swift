@@ -62,7 +62,8 @@ struct NeedsOptions: ParsableArguments {
     }
 }
 
-private func parseSeconds(_ text: String) throws -> Int {
+/// `90`, `45m`, `12h`, `2d`.
+func parseSeconds(_ text: String) throws -> Int {
     let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
     let unit = text.last.flatMap { units[$0] }
     guard let number = Int(unit == nil ? text[...] : text.dropLast()), number > 0 else {
