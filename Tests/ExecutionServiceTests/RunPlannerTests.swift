@@ -24,7 +24,8 @@ private let experience: Experience = {
     return Experience(
         runs: [
             RunCost(
-                run: ended, graph: reference, nodeClass: nil, ranks: 1, features: features, startUp: 1, seconds: 101, memoryPerRank: 700,
+                run: ended, graph: reference, nodeClass: nil, ranks: 1, features: features, startUp: 1, ending: 0, seconds: 101,
+                memoryPerRank: 700,
                 load: 100, workersPerRank: 1, elements: [:])
         ],
         elements: costs.map {

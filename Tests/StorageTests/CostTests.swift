@@ -11,7 +11,7 @@ import WorkflowModel
     private func cost(_ run: RunID, _ graph: Reference, seconds: Double = 10, calls: Int = 5) -> RunCost {
         RunCost(
             run: run, graph: graph, nodeClass: "x86_64, 2 cores, 4 GiB", ranks: 2, features: InputFeatures(["items": 3, "bytes": 40]),
-            startUp: 1, seconds: seconds, memoryPerRank: 64.5, load: 8, workersPerRank: 2,
+            startUp: 1, ending: 0.5, seconds: seconds, memoryPerRank: 64.5, load: 8, workersPerRank: 2,
             elements: [
                 "Read0": ElementCost(calls: calls, itemsOut: 9, secondsPerCall: 0.5, stateful: false),
                 "CountWords1": ElementCost(calls: 9, itemsOut: 0, secondsPerCall: 0.1, stateful: true, changed: ["a\"b", "total"]),

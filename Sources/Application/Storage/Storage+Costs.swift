@@ -14,8 +14,9 @@ package struct MeasuredAttempt: Sendable, Equatable {
     /// When the attempt was given to the engine, and when the first worker began.
     package var startedAt: Date?
     package var begunAt: Date?
-    /// When the last worker was ready.
+    /// When the last worker was ready, and when the last one ended.
     package var readyAt: Date?
+    package var endedAt: Date?
 }
 
 extension Storage {
@@ -36,7 +37,8 @@ extension Storage {
             let times = try connection.query(
                 """
                 SELECT started_at, (SELECT min(at) FROM worker_event WHERE attempt = $1 AND event = 'started') AS begun_at,
-                    (SELECT max(at) FROM worker_event WHERE attempt = $1 AND event = 'ready') AS ready_at
+                    (SELECT max(at) FROM worker_event WHERE attempt = $1 AND event = 'ready') AS ready_at,
+                    (SELECT max(at) FROM worker_event WHERE attempt = $1 AND event = 'ended') AS ended_at
                 FROM attempt WHERE id = $1
                 """, [.int(id)])
             return MeasuredAttempt(
@@ -50,7 +52,8 @@ extension Storage {
                     }),
                 memory: try Dictionary(uniqueKeysWithValues: peaks.map { (try $0.value("rank"), try $0.value("bytes")) }),
                 startedAt: try times.first?.optional("started_at"),
-                begunAt: try times.first?.optional("begun_at"), readyAt: try times.first?.optional("ready_at"))
+                begunAt: try times.first?.optional("begun_at"), readyAt: try times.first?.optional("ready_at"),
+                endedAt: try times.first?.optional("ended_at"))
         }
     }
 
@@ -62,12 +65,14 @@ extension Storage {
             let (id, _) = try connection.lock(cost.run)
             let stored = try connection.query(
                 """
-                INSERT INTO run_cost (run, node_class, ranks, features, start_up, seconds, memory_per_rank, load, workers_per_rank)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (run) DO NOTHING
+                INSERT INTO run_cost (run, node_class, ranks, features, start_up, seconds, memory_per_rank, load, workers_per_rank,
+                    ending)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (run) DO NOTHING
                 """,
                 [
                     .int(id), .text(cost.nodeClass?.replacingNUL), .int(cost.ranks), try .json(cost.features), .double(cost.startUp),
                     .double(cost.seconds), cost.memoryPerRank.map { .double($0) } ?? .null, .double(cost.load), .int(cost.workersPerRank),
+                    .double(cost.ending),
                 ])
             guard stored.affected == 1 else { return }
             for (element, value) in cost.elements.sorted(by: { $0.key < $1.key }) {
@@ -99,7 +104,7 @@ extension Storage {
             let runs = try connection.query(
                 """
                 SELECT run_cost.run AS key, public_id, namespace, graph_version.name, version, node_class, run_cost.ranks, features,
-                    start_up, seconds, run_cost.memory_per_rank, load, workers_per_rank
+                    start_up, ending, seconds, run_cost.memory_per_rank, load, workers_per_rank
                 FROM run_cost JOIN run ON run.id = run_cost.run JOIN graph_version ON graph_version.id = run.graph_version
                 WHERE namespace = $1 AND graph_version.name = $2 ORDER BY run_cost.run DESC LIMIT $3
                 """, [.text(graph.namespace), .text(graph.name), .int(Self.depth)])
@@ -126,6 +131,7 @@ extension Storage {
                     RunCost(
                         run: try row.runID("public_id"), graph: try row.reference(), nodeClass: try row.optional("node_class"),
                         ranks: try row.value("ranks"), features: try row.json("features"), startUp: try row.value("start_up"),
+                        ending: try row.value("ending"),
                         seconds: try row.value("seconds"), memoryPerRank: try row.optional("memory_per_rank"),
                         load: try row.value("load"), workersPerRank: try row.value("workers_per_rank"), elements: [:])
                 },

@@ -9,7 +9,7 @@ package import WorkflowModel
 /// the PE of that id in the same graph; of the run those of the same version of the graph on that class, on any, of any version;
 /// else the user's runs; else only the limit is known.
 ///
-/// A run takes its start-up and a time that grows with what its busiest rank has to do (``Plan/load(_:of:)``). So a run is foretold
+/// A run takes time to start and to end, and between them one that grows with what its busiest rank has to do (``Plan/load(_:of:)``). So a run is foretold
 /// for numbers of ranks that nobody has tried.
 package struct RunPredictor: Sendable {
     /// The number that the run time is taken as a function of.
@@ -71,14 +71,15 @@ package struct RunPredictor: Sendable {
         if !isAlike, costs != nil { target = target.filter { $0.key == Self.load } }
         // As it would have been foretold, so that its errors are those of the run time, too.
         let places = runs.map { run in run.features.values.merging([Self.load: run.load * (foretold[run.run] ?? 1)]) { $1 } }
-        let startUp = Trend(zip(places, runs).map { .init(features: [:], value: $1.startUp) }, for: [:], .constant)
+        let startUp = Trend(runs.map { .init(features: [:], value: $0.startUp) }, for: [:], .constant)
+        let fixed = Trend(runs.map { .init(features: [:], value: $0.startUp + $0.ending) }, for: [:], .constant)
         let work = Trend(
-            zip(places, runs).map { .init(features: $0, value: max(0, $1.seconds - $1.startUp)) }, for: target,
+            zip(places, runs).map { .init(features: $0, value: max(0, $1.seconds - $1.startUp - $1.ending)) }, for: target,
             .proportional(to: costs == nil ? InputFeatures.items : Self.load))
         var predictions: [Prediction] = []
         let ids = runs.map(\.run)
-        if let startUp, let work {
-            func time(_ quantile: Double) -> Double { startUp.value([:], quantile: quantile) + work.value(target, quantile: quantile) }
+        if let startUp, let fixed, let work {
+            func time(_ quantile: Double) -> Double { fixed.value([:], quantile: quantile) + work.value(target, quantile: quantile) }
             predictions.append(prediction(.runTime, basis, ids, limited: true, time))
             predictions.append(prediction(.startUp, basis, ids) { startUp.value([:], quantile: $0) })
         }
@@ -148,7 +149,9 @@ private struct ElementModel {
             let busy = trend(perItem, { Double($0.calls) * $0.secondsPerCall })
         else { return nil }
         let count = calls.value(features, quantile: 0.5)
-        work = here.isEmpty ? [] : zip(past, busy.foretold).map { ($0.run, max(0, $1), Double($0.cost.calls) * $0.cost.secondsPerCall) }
+        work =
+            here.isEmpty || past.count < Trend.telling
+            ? [] : zip(past, busy.foretold).map { ($0.run, max(0, $1), Double($0.cost.calls) * $0.cost.secondsPerCall) }
         let runs = past.map(\.run)
         let changed = Set(past.flatMap { $0.cost.changed ?? [] })
         cost = ElementCost(

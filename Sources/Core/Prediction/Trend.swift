@@ -25,8 +25,10 @@ struct Trend: Sendable {
 
     /// The latest runs that are looked at.
     static let depth = 32
-    /// Runs that it takes to choose a form by them.
-    private static let enough = 4
+    /// Runs that it takes to choose a form by them; a line takes two more.
+    private static let enough = 2
+    /// Runs from which on it counts how each is foretold by the others.
+    static let telling = 4
     /// By so much a form's error must be less than a simpler one's, in all and in proportion.
     private static let gain = (absolute: 0.005, relative: 0.8)
 

@@ -39,11 +39,13 @@ enum RunLearning {
             if !profiles.isEmpty { elements[element.id] = ElementCost(of: element, profiles) }
         }
         let seconds = time.upperBound.timeIntervalSince(time.lowerBound)
+        // Clocks of nodes differ.
+        let ready = min(seconds, max(0, measured.readyAt?.timeIntervalSince(time.lowerBound) ?? 0))
+        let ended = min(seconds, max(ready, measured.endedAt?.timeIntervalSince(time.lowerBound) ?? seconds))
         return RunCost(
             run: launch.run, graph: document.graph.reference, nodeClass: nodeClass(of: launch.nodes, nodes), ranks: plan.ranks,
             features: InputFeatures(of: document.inputs),
-            // Clocks of nodes differ.
-            startUp: measured.readyAt.map { min(seconds, max(0, $0.timeIntervalSince(time.lowerBound))) } ?? 0, seconds: seconds,
+            startUp: ready, ending: seconds - ended, seconds: seconds,
             memoryPerRank: measured.memory.values.max().map { Double($0) / 1_048_576 },
             load: plan.load(Costs(elements: elements), of: graph), workersPerRank: plan.workersPerRank, elements: elements)
     }

@@ -19,6 +19,7 @@ CREATE TABLE run_cost (
     features         json NOT NULL,
     -- Seconds.
     start_up         double precision NOT NULL,
+    ending           double precision NOT NULL,
     seconds          double precision NOT NULL,
     -- MiB; null where the ranks did not tell.
     memory_per_rank  double precision,

@@ -9,8 +9,9 @@ package struct RunCost: Sendable, Hashable {
     package var nodeClass: String?
     package var ranks: Int
     package var features: InputFeatures
-    /// Seconds of its attempt, until every worker was ready, and in all.
+    /// Seconds until every worker was ready, from the end of the last one to the run's, and in all.
     package var startUp: Double
+    package var ending: Double
     package var seconds: Double
     /// Of the rank that held most with its workers, in MiB; `nil` where ranks did not tell.
     package var memoryPerRank: Double?
@@ -22,7 +23,8 @@ package struct RunCost: Sendable, Hashable {
     package var elements: [String: ElementCost]
 
     package init(
-        run: RunID, graph: Reference, nodeClass: String?, ranks: Int, features: InputFeatures, startUp: Double, seconds: Double,
+        run: RunID, graph: Reference, nodeClass: String?, ranks: Int, features: InputFeatures, startUp: Double, ending: Double,
+        seconds: Double,
         memoryPerRank: Double?, load: Double, workersPerRank: Int, elements: [String: ElementCost]
     ) {
         self.run = run
@@ -31,6 +33,7 @@ package struct RunCost: Sendable, Hashable {
         self.ranks = ranks
         self.features = features
         self.startUp = startUp
+        self.ending = ending
         self.seconds = seconds
         self.memoryPerRank = memoryPerRank
         self.load = load
@@ -91,12 +94,15 @@ package struct PastTime: Sendable, Hashable {
     }
 }
 
-/// Numbers that tell how large an input is: the items, their bytes, and the sum over all items of each number in them, by its place
-/// as `Read0.input[1]`.
+/// Numbers that tell how large an input is: the items, their bytes, and the sums over all items of each number in them, by its place
+/// as `Read0.input[1]`, and of the product of each two, since much work grows as rows by columns or steps by cells.
 package struct InputFeatures: Sendable, Hashable {
     package static let items = "items"
-    private static let maximumCount = 24
+    private static let maximumCount = 40
+    private static let maximumSums = 400
     private static let maximumDepth = 4
+    /// Of an item, that are multiplied with each other.
+    private static let maximumFactors = 5
 
     package var values: [String: Double]
 
@@ -106,22 +112,31 @@ package struct InputFeatures: Sendable, Hashable {
     package init(of inputs: [String: SourceInput]) {
         var sums: [String: Double] = [:]
         var (items, bytes) = (0, 0)
-        for (source, input) in inputs {
+        for (source, input) in inputs.sorted(by: { $0.key < $1.key }) {
             items += input.itemCount
             guard case .items(let values) = input else { continue }
             for value in values {
-                Self.add(value, at: source, depth: 0, to: &sums)
+                var numbers: [String: Double] = [:]
+                Self.add(value, at: source, depth: 0, to: &numbers)
+                let factors = numbers.sorted { $0.key < $1.key }.prefix(Self.maximumFactors)
+                for (index, one) in factors.enumerated() {
+                    for other in factors[index...] { numbers["\(one.key) × \(other.key)"] = one.value * other.value }
+                }
+                for (place, number) in numbers.sorted(by: { $0.key < $1.key }) where sums.count < Self.maximumSums || sums[place] != nil {
+                    sums[place, default: 0] += number
+                }
                 bytes += (try? WireJSON.encode(value).count) ?? 0
             }
         }
-        values = Dictionary(uniqueKeysWithValues: sums.sorted { $0.key < $1.key }.prefix(Self.maximumCount).map { ($0.key, $0.value) })
+        let told = sums.filter { $0.value.isFinite }.sorted { $0.key < $1.key }.prefix(Self.maximumCount)
+        values = Dictionary(uniqueKeysWithValues: told.map { ($0.key, $0.value) })
         values[Self.items] = Double(items)
         values["bytes"] = Double(bytes)
     }
 
     private static func add(_ value: JSONValue, at place: String, depth: Int, to sums: inout [String: Double]) {
         // Inputs may be of any size and shape; what is not looked at is a feature less.
-        guard depth < maximumDepth, sums.count < 16 * maximumCount || sums[place] != nil else { return }
+        guard depth < maximumDepth, sums.count < maximumSums else { return }
         switch value {
         case .integer(let number): sums[place, default: 0] += Double(number)
         case .number(let number): sums[place, default: 0] += number
@@ -132,7 +147,7 @@ package struct InputFeatures: Sendable, Hashable {
             }
             sums["\(place).length", default: 0] += Double(values.count)
         case .object(let values):
-            for (name, value) in values { add(value, at: "\(place).\(name)", depth: depth + 1, to: &sums) }
+            for (name, value) in values.sorted(by: { $0.key < $1.key }) { add(value, at: "\(place).\(name)", depth: depth + 1, to: &sums) }
         case .bool, .null: break
         }
     }
