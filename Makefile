@@ -9,7 +9,7 @@ SWIFT_SOURCES := Package.swift Sources Tests
 STATIC := --static-swift-stdlib --scratch-path .build-static
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release install test test-kubernetes demo bench bench-engine bench-launch lint fmt clean
+.PHONY: help setup build release install test test-kubernetes demo bench bench-engine bench-launch bench-planning lint fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test-kubernetes: ## Build an API server of Kubernetes, once, and test the backen
 	swift build --build-tests
 	WEFT_TEST_KUBERNETES=1 swift test --skip-build --filter Integration.KubernetesTests
 
-bench: bench-engine bench-launch ## Measure Weft against its peer, and what it adds to a start (docs/benchmarks.md); BENCH="--short" looks at results only
+bench: bench-engine bench-launch bench-planning ## Measure Weft against its peer, and what it adds to a start (docs/benchmarks.md); BENCH="--short" looks at results only
 
 bench-engine:
 	[ -n "$$WEFT_PROGRAMS" ] || for product in weft weft-rank; do swift build -c release --product $$product $(STATIC) || exit; done
@@ -39,6 +39,11 @@ bench-launch: ## Measure what Weft adds to starting a run, against bare mpirun a
 	[ -n "$$WEFT_PROGRAMS" ] || { swift build -c release --product weftd && \
 	    for product in weft weft-rank; do swift build -c release --product $$product $(STATIC) || exit; done; }
 	python3 bench/launch.py $(BENCH)
+
+bench-planning: ## Measure how well runs are foretold from earlier ones, and what that gains
+	[ -n "$$WEFT_PROGRAMS" ] || { swift build -c release --product weftd && \
+	    for product in weft weft-rank; do swift build -c release --product $$product $(STATIC) || exit; done; }
+	python3 bench/planning.py $(BENCH)
 
 build: ## Build everything for debugging
 	swift build

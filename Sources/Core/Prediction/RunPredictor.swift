@@ -69,12 +69,16 @@ package struct RunPredictor: Sendable {
         // What an input tells of the run time by itself, it tells of runs on as many ranks only.
         let isAlike = runs.allSatisfy { $0.ranks == plan.ranks }
         if !isAlike, costs != nil { target = target.filter { $0.key == Self.load } }
-        // As it would have been foretold, so that its errors are those of the run time, too.
-        let places = runs.map { run in run.features.values.merging([Self.load: run.load * (foretold[run.run] ?? 1)]) { $1 } }
         let startUp = Trend(runs.map { .init(features: [:], value: $0.startUp) }, for: [:], .constant)
         let fixed = Trend(runs.map { .init(features: [:], value: $0.startUp + $0.ending) }, for: [:], .constant)
         let work = Trend(
-            zip(places, runs).map { .init(features: $0, value: max(0, $1.seconds - $1.startUp - $1.ending)) }, for: target,
+            runs.map { run in
+                func places(_ load: Double) -> [String: Double] { run.features.values.merging([Self.load: load]) { $1 } }
+                // The load that was to be expected is another than it came to: that error is one of the run time, too.
+                return .init(
+                    features: places(run.load), value: max(0, run.seconds - run.startUp - run.ending),
+                    beforehand: places(run.load * (foretold[run.run] ?? 1)))
+            }, for: target,
             .proportional(to: costs == nil ? InputFeatures.items : Self.load))
         var predictions: [Prediction] = []
         let ids = runs.map(\.run)

@@ -12,6 +12,8 @@ struct Trend: Sendable {
     struct Sample: Sendable {
         var features: [String: Double]
         var value: Double
+        /// The numbers as they were known beforehand, by which the run is foretold; absent: the same.
+        var beforehand: [String: Double]?
     }
 
     /// What is believed of the quantity as long as too few runs can tell.
@@ -63,7 +65,7 @@ struct Trend: Sendable {
                 if samples.count == 1 { return samples[0].value }
                 var others = samples
                 let own = others.remove(at: index)
-                return Fit(form, of: fits[place].feature, others)?.value(own.features)
+                return Fit(form, of: fits[place].feature, others)?.value(own.beforehand ?? own.features)
             }
             guard foretold.count == samples.count else { return }
             let ratios = zip(samples, foretold).map(off)
@@ -75,8 +77,10 @@ struct Trend: Sendable {
         if case .proportional(let feature) = assumption, shared.contains(feature) { consider(.proportional, [feature]) }
         if best == nil || samples.count >= Self.enough { consider(.constant, [nil]) }
         if samples.count >= Self.enough {
-            consider(.proportional, varied)
-            consider(.linear, varied)
+            for form in [Form.proportional, .linear] {
+                consider(form, varied.filter { !InputFeatures.isProduct($0) })
+                consider(form, varied.filter(InputFeatures.isProduct))
+            }
         }
         guard let best else { return nil }
         (fit, foretold, ratios) = (best.fit, best.foretold, best.ratios.sorted())

@@ -98,6 +98,7 @@ package struct PastTime: Sendable, Hashable {
 /// as `Read0.input[1]`, and of the product of each two, since much work grows as rows by columns or steps by cells.
 package struct InputFeatures: Sendable, Hashable {
     package static let items = "items"
+    private static let times = " × "
     private static let maximumCount = 40
     private static let maximumSums = 400
     private static let maximumDepth = 4
@@ -107,6 +108,9 @@ package struct InputFeatures: Sendable, Hashable {
     package var values: [String: Double]
 
     package init(_ values: [String: Double]) { self.values = values }
+
+    /// Whether the number is a product of two.
+    package static func isProduct(_ name: String) -> Bool { name.contains(times) }
 
     /// - Parameter inputs: by PE id, complete.
     package init(of inputs: [String: SourceInput]) {
@@ -120,7 +124,7 @@ package struct InputFeatures: Sendable, Hashable {
                 Self.add(value, at: source, depth: 0, to: &numbers)
                 let factors = numbers.sorted { $0.key < $1.key }.prefix(Self.maximumFactors)
                 for (index, one) in factors.enumerated() {
-                    for other in factors[index...] { numbers["\(one.key) × \(other.key)"] = one.value * other.value }
+                    for other in factors[(index + 1)...] { numbers[one.key + Self.times + other.key] = one.value * other.value }
                 }
                 for (place, number) in numbers.sorted(by: { $0.key < $1.key }) where sums.count < Self.maximumSums || sums[place] != nil {
                     sums[place, default: 0] += number
