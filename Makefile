@@ -9,7 +9,8 @@ SWIFT_SOURCES := Package.swift Sources Tests
 STATIC := --static-swift-stdlib --scratch-path .build-static
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release install test test-kubernetes demo bench bench-engine bench-launch bench-scheduler lint fmt clean
+.PHONY: help setup build release install test test-kubernetes demo bench bench-engine bench-launch bench-scheduler bench-planning lint fmt \
+    clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +30,7 @@ test-kubernetes: ## Build an API server of Kubernetes, once, and test the backen
 	swift build --build-tests
 	WEFT_TEST_KUBERNETES=1 swift test --skip-build --filter Integration.KubernetesTests
 
-bench: bench-engine bench-launch bench-scheduler ## Measure Weft against its peer, what it adds to a start, its scheduler (docs/benchmarks.md); BENCH="--short" looks at results only
+bench: bench-engine bench-launch bench-scheduler bench-planning ## Measure Weft against its peer, starts, scheduler and planner (docs/benchmarks.md); BENCH="--short" looks at results only
 
 bench-engine:
 	[ -n "$$WEFT_PROGRAMS" ] || for product in weft weft-rank; do swift build -c release --product $$product $(STATIC) || exit; done
@@ -43,6 +44,11 @@ bench-launch: ## Measure what Weft adds to starting a run, against bare mpirun a
 bench-scheduler: ## Measure the scheduler on recorded logs, and on a million jobs
 	[ -n "$$WEFT_PROGRAMS" ] || swift build -c release --product weft $(STATIC)
 	python3 bench/scheduler.py $(BENCH)
+
+bench-planning: ## Measure how well runs are foretold from earlier ones, and what that gains
+	[ -n "$$WEFT_PROGRAMS" ] || { swift build -c release --product weftd && \
+	    for product in weft weft-rank; do swift build -c release --product $$product $(STATIC) || exit; done; }
+	python3 bench/planning.py $(BENCH)
 
 build: ## Build everything for debugging
 	swift build

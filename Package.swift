@@ -126,6 +126,7 @@ let package = Package(
                 .embedInCode("Migrations/0003-applications.sql"), .embedInCode("Migrations/0004-resumed-attempts.sql"),
                 .embedInCode("Migrations/0005-checkpoints.sql"), .embedInCode("Migrations/0006-clusters.sql"),
                 .embedInCode("Migrations/0007-scheduling.sql"),
+                .embedInCode("Migrations/0008-costs.sql"),
             ]),
         target(
             .application, "ExecutionService",
@@ -187,7 +188,7 @@ let package = Package(
         tests("RankRuntimeTests", ["RankRuntime", "PythonHost", "Provenance", "StreamEngine", "WorkflowModel"]),
         tests("BackendsTests", ["Backends", "HTTPClient", "TestSupport", "WorkflowModel"], exclude: ["Samples"]),
         tests("StorageTests", ["Storage", "Postgres", "Provenance", "WorkflowModel", "TestSupport"]),
-        tests("ExecutionServiceTests", ["ExecutionService", "WorkflowModel"]),
+        tests("ExecutionServiceTests", ["ExecutionService", "Prediction", "WorkflowModel"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
         tests("CommandsTests", ["Commands", "Provenance", "WorkflowModel"]),

@@ -24,6 +24,17 @@ struct ArgumentTests {
         #expect(try parse("plan demo/count --ranks 3", as: PlanCommand.self).demand.placing.ranks == 3)
     }
 
+    @Test func theNumberOfRanksMayBeLeftToThePlanner() throws {
+        let graph = try Reference("demo/count")
+        #expect(
+            try parse("plan demo/count --deadline 45m --max-ranks 16 --explain", as: PlanCommand.self).demand.request(
+                for: graph, dryRun: true)
+                == RunRequest(graph: graph, deadline: 2700, maximumRanks: 16, dryRun: true))
+        #expect(
+            try parse("run submit demo/count -n auto --budget 1.5 --no-history", as: RunSubmit.self).demand.request(for: graph)
+                == RunRequest(graph: graph, ranks: .auto, budget: 1.5, usesHistory: false))
+    }
+
     @Test func submitTakesAProgramAndItsArguments() throws {
         let submit = try parse("run submit --mpi ./a.out -n 8 --name x -- -v 3 file", as: RunSubmit.self)
         #expect(submit.demand.graph == nil && submit.demand.application.program == "./a.out")
@@ -40,7 +51,9 @@ struct ArgumentTests {
         "run submit demo/x --mpi a.out", "run submit --mpi a.out demo/x", "plan --mpi",
         "try", "try a.py b.py",
         "try a.py --profile b.csv", "try a.py -n 0", "try a.py -i 1 -d 1", "try a.py --time-limit 0", "run list --state asleep",
-        "run list --limit -1", "up --port 70000", "up --slots 0", "nonsense", "graph draw a/b --format png",
+        "run list --limit -1", "up --port 70000", "up --slots 0", "nonsense", "plan demo/x -n some", "plan demo/x --deadline soon",
+        "plan demo/x -n 4 --max-ranks 8", "plan demo/x --deadline 5m --budget 1", "plan demo/x --budget 0", "try a.py -n auto",
+        "graph draw a/b --format png",
         "run retry @latest --dry-run", "prov trace run_x --back --forward", "prov trace x --depth 0",
     ])
     func wrongUsageExitsWithTwo(words: String) {

@@ -47,7 +47,7 @@ import WorkflowModel
     }
 
     @Test(arguments: [
-        (#"{"graph":"demo/w","ranks":"four"}"#, "/ranks", "must be a whole number"),
+        (#"{"graph":"demo/w","ranks":"four"}"#, "/ranks", "must be a whole number, or \"auto\""),
         (#"{"graph":"demo/w","ranks":1.5}"#, "/ranks", "must be a whole number"),
         (#"{"ranks":4}"#, "/graph", "is required: write text: namespace/name or namespace/name@version"),
         (#"{"graph":null}"#, "/graph", "must be text: namespace/name or namespace/name@version"),
@@ -58,9 +58,9 @@ import WorkflowModel
         (#"{"graph":"demo/w","inputs":"all"}"#, "/inputs", "must be a number of iterations, or an object"),
         (#"{"graph":"demo/w","inputs":{"a/b":"x"}}"#, "/inputs/a~1b", "must be an array"),
         (#"{"graph":"demo"}"#, "/graph", "'demo' is not a name in the registry"),
-        (#"{"graph":"demo/w","rank":4}"#, "/rank", "is unknown: this body knows arguments, costs, dry_run, graph"),
+        (#"{"graph":"demo/w","rank":4}"#, "/rank", "is unknown: this body knows arguments, budget, costs, deadline"),
         (#"{"graph":"demo/w","inputs":{"A":[{"x":"a\u0000"}]}}"#, "/inputs/A/0/x", "holds a NUL character"),
-        ("[1]", "", "must be a JSON object with arguments, costs, dry_run, graph"),
+        ("[1]", "", "must be a JSON object with arguments, budget, costs, deadline"),
     ])
     func aFieldThatCannotBeAcceptedIsNamed(body: String, pointer: String, detail: String) throws {
         let problem = try #require(complaint(RunRequest.self, body))

@@ -78,10 +78,14 @@ private func profile(_ numbers: inout Numbers) -> InstanceProfile {
 }
 
 private func record(_ numbers: inout Numbers) -> SegmentRecord {
-    switch Int.random(in: 0..<10, using: &numbers) {
+    switch Int.random(in: 0..<11, using: &numbers) {
     case 7: .calls(callRun(&numbers))
     case 8: .data(dataRun(&numbers))
     case 9: .profile(instance: .random(in: 0..<65535, using: &numbers), profile(&numbers))
+    case 10:
+        .memory(
+            worker: Bool.random(using: &numbers) ? .random(in: 0..<65535, using: &numbers) : nil,
+            peak: .random(in: 0...(.max), using: &numbers))
     case 0:
         .invocation(
             InvocationRecord(

@@ -19,7 +19,9 @@ struct DecisionBench {
                     name: "n\(index)", cores: 16, memory: isLarge ? 262_144 : 65_536, slots: 16, labels: isLarge ? ["large"] : [])
             })
         var scheduler = Scheduler(policy: .weft, machine: machine)
-        let demands = (isMemoryBound ? [1024, 2048, 4096, 8192] : [1024, 2048, 4096]).map { scheduler.demand(of: ResourceRequest(ranks: 1, memoryPerRank: $0)) }
+        let demands = (isMemoryBound ? [1024, 2048, 4096, 8192] : [1024, 2048, 4096]).map {
+            scheduler.demand(of: ResourceRequest(ranks: 1, memoryPerRank: $0))
+        }
         var (now, next) = (0, 0)
         var running: [Int] = []
         var durations: [Duration] = []

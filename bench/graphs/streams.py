@@ -129,6 +129,19 @@ class WaitingSum(ConsumerPE):
         self.log("BENCH " + json.dumps(dict(began=began, ended=time.monotonic(), items=1, total=number)))
 
 
+class WaitingRepeat(Wait):
+    """Writes each datum several times."""
+
+    def __init__(self, seconds, times):
+        Wait.__init__(self, seconds)
+        self.times = times
+
+    def _process(self, datum):
+        time.sleep(self.seconds)
+        for _ in range(self.times):
+            self.write("output", datum)
+
+
 class Lines(ProducerPE):
     """Emits lines of ten words until there are as many words as its input says."""
 
@@ -209,4 +222,6 @@ sleeper = chain(SleepFirst(), Pass(), Pass(), Sum())
 costly = chain(Integers(), AddOne(), Work(1e-3), Sum())
 slow_end = chain(Integers(), AddOne(), SlowSum())
 skewed = chain(WaitingSource(1e-3), Wait(1e-3), Wait(20e-3), WaitingSum(2e-3))
+skewed_fan_out = chain(WaitingSource(2e-3), WaitingRepeat(1e-3, 4), Wait(10e-3), WaitingSum(5e-4))
+skewed_deep = chain(WaitingSource(2e-3), Wait(1e-3), Wait(24e-3), Wait(1e-3), Wait(6e-3), WaitingSum(1e-3))
 balanced = chain(WaitingSource(5e-3), Wait(5e-3), Wait(5e-3), WaitingSum(5e-3))

@@ -202,6 +202,7 @@ class Frames:
         self.logs = []  # (instance, stream, text)
         self.consumed = []
         self.profiles = {}
+        self.peaks = {}
         self.failure = None
         self.check_origins = True
         self._known = set()
@@ -271,6 +272,8 @@ class Frames:
                 self._add_data(flag, subject, record)
             elif type == 10:
                 self.profiles[subject] = json.loads(record)
+            elif type == 11:
+                self.peaks[subject] = struct.unpack("<q", record)[0]
             else:
                 raise AssertionError(f"record of type {type}")
 

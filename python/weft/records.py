@@ -30,6 +30,7 @@ _INVOCATION = struct.Struct("<BBHIQQqqH6x")
 _CALLS = struct.Struct("<BBHIQQHBB4xqqQQ")
 _DATA = struct.Struct("<BBHIQQB7xQQqq")
 _DERIVATION = struct.Struct("<BBHIQQ")
+_MEMORY = struct.Struct("<BBHIq")
 _U32 = struct.Struct("<I")
 _PROGRESSION = struct.Struct("<QQ")
 _U64 = struct.Struct("<Q")
@@ -110,6 +111,10 @@ def data(flag, port, first, count, form, sequence, size, start, end, distances=(
 def profile(instance, values):
     body = json.dumps(values, separators=(",", ":")).encode()
     return _RECORD_HEADER.pack(10, 0, instance, len(body)) + body
+
+
+def memory(worker, peak):
+    return _MEMORY.pack(11, 0, worker, 8, peak)
 
 
 def derivation(datum, origin):

@@ -8,6 +8,7 @@ import collections
 import fcntl
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -67,7 +68,7 @@ class Worker:
         for host in stage.hosts:
             self._postprocess(host)
         self.recorder.flush()
-        self.recorder.send(self.recorder.profiles())
+        self.recorder.send([*self.recorder.profiles(), records.memory(self.number, _peak_memory())])
         self._finish(records.DONE)
 
     def _open(self, document, graph):
@@ -376,6 +377,15 @@ def read(folder):
             return json.load(file)
     except (OSError, ValueError) as error:
         raise Failure("load", f"A worker cannot read {folder}/run.json: {error}.", error) from error
+
+
+def _peak_memory():
+    """Bytes that this process has held at most; what getrusage() tells counts what was forked or replaced, too."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):  # Not Linux.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def load(folder):

@@ -66,7 +66,10 @@ struct ApplicationRank {
             try waitForOthers()
             try recordFiles(&profile)
         }
-        try add([.profile(instance: instance, profile)])
+        try records.add([
+            .profile(instance: instance, profile), .memory(worker: worker, peak: PeakMemory.ofChildren),
+            .memory(worker: nil, peak: PeakMemory.own),
+        ])
         try records.end()
         if !isFirst { _ = try AppendFile(creating: folder.done(rank: identity.rank)) }
     }
@@ -157,17 +160,11 @@ struct ApplicationRank {
 
     private var isCaptured: Bool { document.capture == .full }
 
-    private mutating func add(_ record: [SegmentRecord]) throws {
-        var bytes: [UInt8] = []
-        for record in record { record.encode(into: &bytes) }
-        try records.add(bytes)
-    }
-
     private mutating func recordArguments(at time: Int64) throws {
         guard isCaptured else { return }
         let arguments = JSONValue.object(["arguments": .array(document.arguments.map { .string($0) })])
         let size = try WireJSON.encode(arguments).count
-        try add([
+        try records.add([
             .datum(WrittenDatum(id: input, origin: .runInput, port: 0, invocation: nil, size: UInt64(size), at: time)),
             .attributes(datum: input, json: try json(["value": arguments])),
         ])
@@ -175,7 +172,7 @@ struct ApplicationRank {
 
     private mutating func recordCall(from start: Int64, lasting duration: Int64, endedWell: Bool) throws {
         guard isCaptured else { return }
-        try add([
+        try records.add([
             .invocation(
                 InvocationRecord(
                     instance: instance, sequence: 0, kind: .process, outcome: endedWell ? .ok : .failed, input: input, inputPort: nil,
@@ -208,7 +205,7 @@ struct ApplicationRank {
             let id = DatumID(instance: 0, sequence: UInt64(number))
             let location = JSONValue.string(files.location(of: file))
             if isCaptured {
-                try add([
+                try records.add([
                     .datum(
                         WrittenDatum(
                             id: id, origin: .sent, port: Self.files, invocation: 0, size: UInt64(max(0, file.size)), at: file.changedAt)),
@@ -216,7 +213,7 @@ struct ApplicationRank {
                 ])
             }
             value["location"] = location
-            try add([.result(datum: id, port: Self.files, json: try json(value))])
+            try records.add([.result(datum: id, port: Self.files, json: try json(value))])
             profile.itemsOut += 1
             profile.bytesOut += file.size
             try records.tick(Clock.monotonic)

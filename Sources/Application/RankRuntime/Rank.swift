@@ -62,6 +62,7 @@ struct Rank {
             if worked { idle.reset() } else { host.wait(nanoseconds: idle.next(), or: termination) }
             try checkTermination()
         }
+        try records.add([.memory(worker: nil, peak: PeakMemory.own)])
         try records.end()
 
         idle.reset()

@@ -20,6 +20,12 @@ struct RankRecords {
 
     mutating func add(_ records: [UInt8]) throws { try segment.append(records, now: Clock.monotonic) }
 
+    mutating func add(_ all: [SegmentRecord]) throws {
+        var bytes: [UInt8] = []
+        for record in all { record.encode(into: &bytes) }
+        try add(bytes)
+    }
+
     mutating func add(_ event: WorkerEvent, worker: Int, pid: Int32) throws {
         try segment.append(
             .worker(at: Clock.wall, worker: worker, event: event, pid: pid, node: identity.node), now: Clock.monotonic)

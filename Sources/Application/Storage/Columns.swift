@@ -44,6 +44,8 @@ extension PostgresValue {
 
     static func optionalJSON(_ value: (some Encodable)?) throws -> PostgresValue { try value.map { try .json($0) } ?? .null }
 
+    static func double(_ value: Double) -> PostgresValue { .text(String(value)) }
+
     static func uuid(_ run: RunID) -> PostgresValue { .uuid(run.bytes) }
 
     static func datum(_ datum: DatumID) -> PostgresValue { .int(Int64(datum)) }

@@ -16,11 +16,13 @@ package struct NewRun: Sendable {
     /// By element id, complete: one entry for each source.
     package var inputs: [String: SourceInput]
     package var plan: Plan
+    /// What is expected of it.
+    package var predictions: [Prediction]
     package var submittedAt: Date
 
     package init(
         id: RunID, name: String?, graph: Reference, owner: Principal, resources: ResourceRequest, retry: RetryPolicy = .standard,
-        inputs: [String: SourceInput], plan: Plan, submittedAt: Date
+        inputs: [String: SourceInput], plan: Plan, predictions: [Prediction] = [], submittedAt: Date
     ) {
         self.id = id
         self.name = name
@@ -30,6 +32,7 @@ package struct NewRun: Sendable {
         self.retry = retry
         self.inputs = inputs
         self.plan = plan
+        self.predictions = predictions
         self.submittedAt = submittedAt
     }
 }

@@ -55,6 +55,7 @@ private struct RecordBatch {
     var events: [(at: Int64, worker: Int, event: WorkerEvent, pid: Int32, node: String)] = []
     var callRuns: [StoredCallRun] = []
     var dataRuns: [StoredDataRun] = []
+    var peaks: [(worker: Int?, bytes: Int64)] = []
     /// The last one of each instance.
     var profiles: [Int: InstanceProfile] = [:]
 
@@ -71,6 +72,7 @@ private struct RecordBatch {
             case .calls(let run): callRuns += StoredCallRun.rows(of: run)
             case .data(let run): dataRuns += StoredDataRun.rows(of: run)
             case .profile(let instance, let profile): profiles[instance] = profile
+            case .memory(let worker, let peak): peaks.append((worker, peak))
             }
         }
     }
@@ -142,6 +144,12 @@ extension Connection {
             row.timestamp(nanosecondsSince1970: event.at)
             row.integer(Int(event.pid))
             row.text(event.node)
+        }
+        try copy(batch.peaks, into: "memory_peak", ["attempt", "rank", "worker", "bytes"]) { peak, row in
+            row.bigint(attempt)
+            row.integer(rank)
+            row.integer(peak.worker)
+            row.bigint(peak.bytes)
         }
         try copy(try admitted(batch.lines, attempt: attempt), into: "log_line", ["attempt", "rank", "instance", "stream", "at", "text"]) {
             line, row in

@@ -36,6 +36,7 @@ extension Storage {
                 try connection.query(
                     "INSERT INTO attempt (run, number, state, queued_at) VALUES ($1, 1, 'queued', $2)",
                     [.int(try row.value("id", as: Int64.self)), .timestamp(run.submittedAt)])
+                try connection.store(run.predictions, of: try row.value("id"), at: run.submittedAt)
                 try connection.notify(run.id)
                 guard let stored = try connection.run(run.id, owner: nil) else { throw StorageError.noRun(run.id) }
                 return .created(stored)
@@ -159,6 +160,8 @@ extension Connection {
         var run = try Run(row, attempts: try attempts(ofRuns: [key])[key] ?? [])
         run.inputs = try row.json("inputs")
         run.plan = try row.json("plan")
+        let predictions = try predictions(key)
+        run.predictions = predictions.isEmpty ? nil : predictions
         return run
     }
 

@@ -158,6 +158,9 @@ extension SegmentRecord {
         case .profile:
             guard let profile = try? WireJSON.decode(InstanceProfile.self, from: fields.rest) else { return nil }
             self = .profile(instance: Int(subject), profile)
+        case .memory:
+            guard body.count == 8, let peak = fields.next(Int64.self) else { return nil }
+            self = .memory(worker: Self.optionalIndex(subject), peak: peak)
         }
     }
 

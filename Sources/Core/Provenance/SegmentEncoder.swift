@@ -87,6 +87,9 @@ extension SegmentRecord {
             let json = (try? WireJSON.encode(profile)) ?? Array("{}".utf8)
             Self.appendHeader(.profile, flag: 0, subject: UInt16(instance), length: json.count, to: &bytes)
             bytes += json
+        case .memory(let worker, let peak):
+            Self.appendHeader(.memory, flag: 0, subject: worker.map { UInt16($0) } ?? SegmentFormat.none16, length: 8, to: &bytes)
+            bytes.append(littleEndian: peak)
         }
     }
 

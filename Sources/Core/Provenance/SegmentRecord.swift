@@ -16,6 +16,8 @@ package enum SegmentRecord: Sendable, Equatable {
     case calls(CallRun)
     case data(DataRun)
     case profile(instance: Int, InstanceProfile)
+    /// The most bytes of memory that a worker's process has held, or that of the rank itself (`worker` nil).
+    case memory(worker: Int?, peak: Int64)
 }
 
 /// One call of a PE's code.
@@ -96,5 +98,5 @@ package enum SegmentFormat {
     /// Calls of a run whose inputs do not follow each other closely: readers look at each of them.
     package static let maximumStridedCalls: UInt64 = 1 << 22
 
-    enum RecordType: UInt8 { case invocation = 1, datum, derivation, attributes, result, log, worker, calls, data, profile }
+    enum RecordType: UInt8 { case invocation = 1, datum, derivation, attributes, result, log, worker, calls, data, profile, memory }
 }

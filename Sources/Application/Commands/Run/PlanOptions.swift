@@ -5,8 +5,10 @@ import WorkflowModel
 
 /// What a plan is made from beside the graph.
 struct PlanOptions: ParsableArguments {
-    @Option(name: [.customShort("n"), .customLong("ranks")], help: ArgumentHelp("MPI ranks (default: 1).", valueName: "number"))
-    var ranks: Int?
+    @Option(
+        name: [.customShort("n"), .customLong("ranks")],
+        help: ArgumentHelp("MPI ranks (default: 1); auto: as many as pay, by what earlier runs took.", valueName: "number"))
+    var ranks: RankDemand?
 
     @Option(help: "fused (PEs share a worker where the graph allows it) or spread (one stage for each PE).")
     var layout: Layout?
@@ -15,7 +17,7 @@ struct PlanOptions: ParsableArguments {
     var costs: String?
 
     func validate() throws {
-        if let ranks, ranks < 1 { throw ValidationError("-n must be 1 or more.") }
+        if case .exactly(let count) = ranks, count < 1 { throw ValidationError("-n must be 1 or more.") }
     }
 
     func readCosts() throws -> Costs? {
@@ -40,3 +42,15 @@ struct PlanOptions: ParsableArguments {
 }
 
 extension Layout: ExpressibleByArgument {}
+
+extension RankDemand: ExpressibleByArgument {
+    package init?(argument: String) {
+        if argument == "auto" {
+            self = .auto
+        } else if let count = Int(argument) {
+            self = .exactly(count)
+        } else {
+            return nil
+        }
+    }
+}

@@ -4,7 +4,8 @@ import WorkflowModel
 
 /// A plan for people: what runs together, on which ranks, and why.
 enum PlanRendering {
-    static func describe(_ planned: PlannedRun) -> String {
+    /// - Parameter explains: with all that is expected, and where that comes from.
+    static func describe(_ planned: PlannedRun, explains: Bool = false) -> String {
         let plan = planned.plan
         let name: (Int) -> String = { planned.elements.indices.contains($0) ? planned.elements[$0] : "#\($0)" }
         var text = "\(planned.graph.description): \(Format.count(plan.ranks, "rank"))"
@@ -29,11 +30,48 @@ enum PlanRendering {
         }
         text += ranks.render()
 
+        if let alternatives = planned.alternatives { text += "\n\n" + table(alternatives).render() }
+        if explains {
+            text += "\n\n" + (planned.predictions.isEmpty ? "nothing is known of earlier runs" : table(planned.predictions).render())
+        }
+
         let reasons =
             plan.stages.enumerated().flatMap { index, stage in stage.reasons.map { "  stage \(index): \($0)" } }
             + plan.reasons.map { "  \($0)" }
         if !reasons.isEmpty { text += "\n\nwhy\n" + reasons.map(\.printable).joined(separator: "\n") }
         return text
+    }
+
+    private static func table(_ alternatives: [Alternative]) -> Table {
+        var table = Table(">RANKS", ">RUN TIME", ">P95", ">CORE-HOURS", ">P95", ">MIB A RANK", ">P95", "")
+        for alternative in alternatives {
+            let memory = alternative.memoryPerRank
+            table.append(
+                "\(alternative.ranks)", "\(Format.duration(alternative.runTime.p50))", "\(Format.duration(alternative.runTime.p95))",
+                "\(short(alternative.coreHours.p50))", "\(short(alternative.coreHours.p95))",
+                "\(memory.map { short($0.p50) } ?? "-")", "\(memory.map { short($0.p95) } ?? "-")",
+                "\(alternative.isChosen ? "chosen" : "")")
+        }
+        return table
+    }
+
+    private static func table(_ predictions: [Prediction]) -> Table {
+        var table = Table("PE", "WHAT", ">P50", ">P90", ">P95", "FROM", ">RUNS", "MODEL")
+        for prediction in predictions {
+            table.append(
+                "\(prediction.element ?? "the run")", "\(prediction.kind.rawValue)", "\(short(prediction.p50))", "\(short(prediction.p90))",
+                "\(short(prediction.p95))", "\(prediction.basis.rawValue)", "\(prediction.runs.count)", "\(prediction.model)")
+        }
+        return table
+    }
+
+    /// With three digits that tell.
+    private static func short(_ value: Double) -> String {
+        guard value > 0, value < 1e15 else { return "0" }
+        var scale = 1.0
+        while value * scale < 100, scale < 1e9 { scale *= 10 }
+        let rounded = (value * scale).rounded() / scale
+        return rounded == rounded.rounded() ? "\(Int(rounded))" : "\(rounded)"
     }
 
     /// `0-2, 5`

@@ -11,6 +11,7 @@ struct RunDemand: ParsableArguments {
     @OptionGroup var application: ApplicationOptions
     @OptionGroup var inputs: InputOptions
     @OptionGroup var placing: PlanOptions
+    @OptionGroup var goal: GoalOptions
     @OptionGroup var needs: NeedsOptions
 
     @Option(help: ArgumentHelp("Memory of one rank.", valueName: "MiB"))
@@ -22,6 +23,9 @@ struct RunDemand: ParsableArguments {
     func validate() throws {
         guard (graph == nil) != (application.program == nil) else {
             throw ValidationError("Say what is to be run: a graph as namespace/name, or a program with --mpi.")
+        }
+        if case .exactly = placing.ranks, goal.deadline != nil || goal.budget != nil || goal.maxRanks != nil {
+            throw ValidationError("-n says how many ranks, so nothing is left to choose: write -n auto, or leave it out.")
         }
         if let memory, memory < 1 { throw ValidationError("--memory must be 1 or more.") }
     }
@@ -37,7 +41,8 @@ struct RunDemand: ParsableArguments {
     func request(for graph: Reference, dryRun: Bool = false) throws -> RunRequest {
         RunRequest(
             graph: graph, inputs: try inputs.read(), arguments: application.arguments.isEmpty ? nil : application.arguments,
-            ranks: placing.ranks, layout: placing.layout, costs: try placing.readCosts(),
+            ranks: placing.ranks, deadline: goal.deadline.map(Double.init), budget: goal.budget, maximumRanks: goal.maxRanks,
+            usesHistory: goal.noHistory ? false : nil, layout: placing.layout, costs: try placing.readCosts(),
             memoryPerRank: memory, needs: needs.needs, retry: needs.retry, name: name, dryRun: dryRun ? true : nil)
     }
 }

@@ -33,7 +33,7 @@ struct RunSubmit: AsyncParsableCommand {
         let client = try connection.client()
         if dryRun {
             let planned: PlannedRun = try await client.post("runs", body: try await demand.request(client, dryRun: true))
-            return try output.show(planned, name: planned.graph.description, text: PlanRendering.describe)
+            return try output.show(planned, name: planned.graph.description, text: { PlanRendering.describe($0) })
         }
         // A key of our own makes it safe to ask again when the answer is lost.
         let run: Run = try await client.post(

@@ -58,6 +58,7 @@ struct Try: ParsableCommand {
                 throw ValidationError("'\(profileFile)' must end in .json: costs are written to it.")
             }
         }
+        if placing.ranks == .auto { throw ValidationError("A try knows of no earlier runs: write -n with a number.") }
         if let timeLimit, !(timeLimit > 0 && timeLimit.isFinite) { throw ValidationError("--time-limit must be more than 0.") }
     }
 
@@ -142,6 +143,8 @@ struct Try: ParsableCommand {
             interruption: interruption)
     }
 
+    private var ranks: Int { if case .exactly(let count) = placing.ranks { count } else { 1 } }
+
     /// Checks everything, and fills the attempt's folder.
     private func prepare(
         _ run: RunID, _ asked: RunInputs?, _ report: ModuleReport, _ place: Place, _ temporary: borrowing TryFolder
@@ -153,7 +156,7 @@ struct Try: ParsableCommand {
         let document = RunDocument(
             run: run, attempt: Self.attempt, graph: graph,
             plan: try Planner.plan(
-                graph, ranks: placing.ranks ?? 1, layout: placing.layout ?? .fused, costs: try placing.readCosts()),
+                graph, ranks: ranks, layout: placing.layout ?? .fused, costs: try placing.readCosts()),
             inputs: try RunInputs.resolve(asked, for: graph), interpreter: report.interpreter ?? place.interpreter, module: place.module,
             attribute: report.attribute, capture: noProvenance ? .off : .full, timeLimit: timeLimit, isLoaded: report.nursery)
         try temporary.fill(document, package: place.package, directory: place.directory)

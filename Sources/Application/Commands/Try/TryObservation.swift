@@ -53,7 +53,7 @@ struct TryObservation {
             results[Port(element: element, port: port), default: []].append(Result(datum: datum, json: json))
         case .profile(let instance, let profile):
             profiles[instance] = profile
-        case .invocation, .datum, .derivation, .attributes, .worker, .calls, .data: break
+        case .invocation, .datum, .derivation, .attributes, .worker, .calls, .data, .memory: break
         }
         return nil
     }
@@ -79,7 +79,7 @@ struct TryObservation {
 }
 
 /// What one PE did, over all its instances. Times are in seconds.
-struct ElementProfile: Codable {
+struct ElementProfile: Encodable {
     var element: String
     var instances: Int
     var calls: Int64
@@ -97,6 +97,8 @@ struct ElementProfile: Codable {
     var retried: Int64
     /// Attributes that calls have changed without a declaration.
     var changed: [String]?
+    /// For the planner.
+    private(set) var cost: ElementCost
 
     init(element: ProcessElement, instances: [InstanceProfile]) {
         self.element = element.id
@@ -116,15 +118,8 @@ struct ElementProfile: Codable {
             median = measured.reduce(0) { $0 + Double($1.p50 ?? 0) * Double(max(1, $1.sampled)) } / weight / 1e9
         }
         p95 = instances.compactMap(\.p95).max().map { Double($0) / 1e9 }
-        let names = Set(instances.flatMap { $0.changed ?? [] })
-        changed = element.stateful == nil && !names.isEmpty ? names.sorted() : nil
-    }
-
-    /// For the planner.
-    var cost: ElementCost {
-        ElementCost(
-            calls: Int(calls), itemsOut: Int(itemsOut), secondsPerCall: calls > 0 ? busy / Double(calls) : 0, stateful: changed != nil,
-            changed: changed)
+        cost = ElementCost(of: element, instances)
+        changed = cost.changed
     }
 
     private enum CodingKeys: String, CodingKey {

@@ -186,7 +186,10 @@ struct AttemptFollower {
         let succeeded = end.cause == .exited(0) && failure == nil
         if try await ingest(), succeeded || goneSince.map({ .now - $0 < Self.patience }) == true { return .busy }
         if succeeded {
-            if tails.allSatisfy(\.ended) { return try await self.end(.succeeded, nil, at: end.at) }
+            if tails.allSatisfy(\.ended) {
+                await learn(end: end.at ?? Date())
+                return try await self.end(.succeeded, nil, at: end.at)
+            }
             if damage == nil, goneSince.map({ .now - $0 < Self.timeToShow }) == true { return .idle }
         }
         // A worker that is told to end before its rank is, as an engine does it, did not fail.
@@ -205,6 +208,16 @@ struct AttemptFollower {
         // Nobody waits for the news of this end: all that there is belongs to the attempt before the next one begins.
         while try await ingest() {}
         return try await self.end(.failed, report, at: end.at, isTriedAgain: true)
+    }
+
+    /// Before its end is told: whoever waits for that may plan by it. What cannot be learned holds up nothing.
+    private func learn(end: Date) async {
+        do {
+            try await RunLearning.learn(
+                launch, document, end: end, nodes: (try? await backend.nodes()) ?? [], placing: backend.capabilities.placing, storage)
+        } catch {
+            logger.warning("nothing was learned from the run", metadata: ["run": "\(launch.run)", "error": "\(error)"])
+        }
     }
 
     private var loadedModules: [String]? {

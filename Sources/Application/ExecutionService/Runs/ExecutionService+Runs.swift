@@ -2,7 +2,7 @@
 
 import Crypto
 import Foundation
-import Planning
+import Prediction
 import Storage
 package import WorkflowModel
 
@@ -14,18 +14,12 @@ extension ExecutionService {
         var inputs: [String: SourceInput]
     }
 
-    private func prepare(_ request: RunRequest, owner: String, needsInputs: Bool = true) async throws(Problem) -> PreparedRun {
-        let ranks = request.ranks ?? 1
-        guard (1...configuration.maximumRanks).contains(ranks) else {
-            throw Problem(
-                .invalid, "A run here has from 1 to \(configuration.maximumRanks) ranks.", errors: [.init("/ranks", "is \(ranks)")])
-        }
-        let memory = request.memoryPerRank ?? configuration.defaultMemoryPerRank
-        guard (1...1 << 24).contains(memory) else {
-            throw Problem(.invalid, "The memory of a rank is given in MiB.", errors: [.init("/memory_per_rank", "is \(memory)")])
-        }
+    private func prepare(_ request: RunRequest, by principal: Principal, needsInputs: Bool = true) async throws(Problem) -> PreparedRun {
         if let name = request.name, name.isEmpty || name.utf8.count > 200 {
             throw Problem(.invalid, "A run's name has 1 to 200 bytes.", errors: [.init("/name", "has \(name.utf8.count)")])
+        }
+        if let memory = request.memoryPerRank, !(1...1 << 24).contains(memory) {
+            throw Problem(.invalid, "The memory of a rank is given in MiB.", errors: [.init("/memory_per_rank", "is \(memory)")])
         }
         let registered: RegisteredGraph
         do { registered = try await graph(request.graph) } catch {
@@ -34,21 +28,53 @@ extension ExecutionService {
         }
         guard let graph = registered.graph else { throw Problem(.internalError, "\(registered.reference) was stored without its graph.") }
         let inputs = needsInputs ? try request.resolveInputs(for: graph) : [:]
-        let plan = try Planner.plan(graph, ranks: ranks, layout: request.layout ?? .fused, costs: request.costs)
         let needs = request.needs ?? RunNeeds()
+        let layout = try await layout(request, registered.reference, graph, inputs, by: principal)
+        let plan = layout.plan
         let faults = needs.faults(ranks: plan.ranks) + (request.retry?.faults ?? []) + needs.faults(elements: graph)
         guard faults.isEmpty else { throw Problem(.invalid, "The run cannot be started as it is asked for.", errors: faults) }
         let resources = ResourceRequest(
-            ranks: plan.ranks, memoryPerRank: memory, needs: needs, blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
-        try await supervisor.checkFits(resources, owner: owner)
+            ranks: plan.ranks, memoryPerRank: layout.memoryPerRank, needs: needs,
+            blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
+        try await supervisor.checkFits(resources, owner: principal.label)
         _ = try await interpreter(for: registered.environment)
-        let planned = PlannedRun(graph: registered.reference, elements: graph.elements.map(\.id), resources: resources, plan: plan)
+        let planned = PlannedRun(
+            graph: registered.reference, elements: graph.elements.map(\.id), resources: resources, plan: plan,
+            predictions: layout.predictions, alternatives: layout.alternatives)
         return PreparedRun(graph: registered, planned: planned, inputs: inputs)
+    }
+
+    /// Lays the run out by what is known of earlier ones.
+    private func layout(
+        _ request: RunRequest, _ reference: Reference, _ graph: WorkflowGraph, _ inputs: [String: SourceInput], by principal: Principal
+    ) async throws(Problem) -> LaidOutRun {
+        let goal = try request.goal()
+        if case .exactly(let ranks) = request.ranks, !(1...configuration.maximumRanks).contains(ranks) {
+            throw Problem(
+                .invalid, "A run here has from 1 to \(configuration.maximumRanks) ranks.", errors: [.init("/ranks", "is \(ranks)")])
+        }
+        let nodes = (try? await supervisor.nodes()) ?? []
+        let kinds = Set(graph.elements.map(\.kind))
+        let experience = try await stored { try await storage.experience(of: reference, kinds: kinds, owner: principal) }
+        let predictor = RunPredictor(
+            experience, of: graph, as: reference, features: inputs.isEmpty ? InputFeatures([:]) : InputFeatures(of: inputs),
+            nodeClass: RunLearning.nodeClass(of: nil, nodes),
+            limit: request.needs?.timeLimit)
+        let planner = RunPlanner(
+            graph: graph, layout: request.layout ?? .fused, given: request.costs, usesHistory: request.usesHistory ?? true,
+            predictor: predictor, memoryPerRank: request.memoryPerRank, defaultMemoryPerRank: configuration.defaultMemoryPerRank)
+        guard let goal else {
+            let ranks = if case .exactly(let ranks) = request.ranks { ranks } else { 1 }
+            return try planner.plan(ranks: ranks)
+        }
+        let slots = nodes.reduce(0) { $0 + $1.slots }
+        let most = min(request.maximumRanks ?? .max, configuration.maximumRanks, slots > 0 ? slots : .max)
+        return try planner.plan(upTo: most, for: goal)
     }
 
     /// Where the request says nothing of inputs, they are not checked: the layout does not depend on them.
     package func plan(_ request: RunRequest, by principal: Principal) async throws(Problem) -> PlannedRun {
-        try await prepare(request, owner: principal.label, needsInputs: request.inputs != nil || request.arguments != nil).planned
+        try await prepare(request, by: principal, needsInputs: request.inputs != nil || request.arguments != nil).planned
     }
 
     /// With an idempotency key, the same request again gives the same run (`created` false); another request under the same
@@ -56,7 +82,7 @@ extension ExecutionService {
     package func submit(_ request: RunRequest, idempotencyKey: String?, by principal: Principal) async throws(Problem)
         -> (run: Run, created: Bool)
     {
-        let prepared = try await prepare(request, owner: principal.label)
+        let prepared = try await prepare(request, by: principal)
         var random = SystemRandomNumberGenerator()
         let id = RunID(
             milliseconds: UInt64(Date().timeIntervalSince1970 * 1000),
@@ -65,7 +91,8 @@ extension ExecutionService {
             try await storage.createRun(
                 NewRun(
                     id: id, name: request.name, graph: prepared.graph.reference, owner: principal, resources: prepared.planned.resources,
-                    retry: request.retry ?? .standard, inputs: prepared.inputs, plan: prepared.planned.plan, submittedAt: Date()),
+                    retry: request.retry ?? .standard, inputs: prepared.inputs, plan: prepared.planned.plan,
+                    predictions: prepared.planned.predictions, submittedAt: Date()),
                 idempotencyKey: idempotencyKey,
                 requestDigest: SHA256.hash(data: Data(try WireJSON.encode(request))).hexadecimal)
         }

@@ -37,14 +37,17 @@ extension RunRequest: RequestDocument {
         case .graph: "text: namespace/name or namespace/name@version"
         case .inputs: "a number of iterations, or an object that maps PE names or ids to a number or an array of items"
         case .arguments: "an array of texts"
-        case .ranks: "a whole number"
+        case .ranks: "a whole number, or \"auto\""
+        case .maximumRanks: "a whole number"
+        case .deadline: "a number of seconds"
+        case .budget: "a number of core-hours"
         case .layout: "one of \(Layout.allCases.map(\.rawValue).joined(separator: ", "))"
         case .costs: "an object with format and elements, as weft try --profile writes it"
         case .memoryPerRank: "a whole number of MiB"
         case .needs: "an object with some of \(RunNeeds.CodingKeys.allCases.map(\.rawValue).joined(separator: ", "))"
         case .retry: "an object with max_attempts, a number, and on, a list of some of \(retryReasons)"
         case .name: "text"
-        case .dryRun: "true or false"
+        case .dryRun, .usesHistory: "true or false"
         }
     }
 }

@@ -36,10 +36,16 @@ package struct RunRequest: Sendable, Codable, Hashable {
     package var inputs: RunInputs?
     /// For the program of an application.
     package var arguments: [String]?
-    /// MPI ranks, 1 or more; absent: 1.
-    package var ranks: Int?
+    /// MPI ranks, 1 or more; absent: 1, or the planner's choice where the request says what for.
+    package var ranks: RankDemand?
+    /// Seconds that the run may take, core-hours that it may cost, and the most ranks that it may have: what the planner goes by.
+    package var deadline: Double?
+    package var budget: Double?
+    package var maximumRanks: Int?
+    /// False: the layout does not depend on what earlier runs have cost.
+    package var usesHistory: Bool?
     package var layout: Layout?
-    /// What the PEs were seen to cost, as `weft try --profile` writes it; absent: instances do not depend on the ranks.
+    /// What the PEs were seen to cost, as `weft try --profile` writes it; absent: what earlier runs have cost.
     package var costs: Costs?
     /// MiB for each rank; absent: the server's default.
     package var memoryPerRank: Int?
@@ -52,7 +58,8 @@ package struct RunRequest: Sendable, Codable, Hashable {
     package var dryRun: Bool?
 
     package init(
-        graph: Reference, inputs: RunInputs? = nil, arguments: [String]? = nil, ranks: Int? = nil, layout: Layout? = nil,
+        graph: Reference, inputs: RunInputs? = nil, arguments: [String]? = nil, ranks: RankDemand? = nil, deadline: Double? = nil,
+        budget: Double? = nil, maximumRanks: Int? = nil, usesHistory: Bool? = nil, layout: Layout? = nil,
         costs: Costs? = nil,
         memoryPerRank: Int? = nil, needs: RunNeeds? = nil, retry: RetryPolicy? = nil, name: String? = nil, dryRun: Bool? = nil
     ) {
@@ -60,6 +67,10 @@ package struct RunRequest: Sendable, Codable, Hashable {
         self.inputs = inputs
         self.arguments = arguments
         self.ranks = ranks
+        self.deadline = deadline
+        self.budget = budget
+        self.maximumRanks = maximumRanks
+        self.usesHistory = usesHistory
         self.layout = layout
         self.costs = costs
         self.memoryPerRank = memoryPerRank
@@ -70,7 +81,9 @@ package struct RunRequest: Sendable, Codable, Hashable {
     }
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case graph, inputs, arguments, ranks, layout, costs, needs, retry, name
+        case graph, inputs, arguments, ranks, deadline, budget, layout, costs, needs, retry, name
+        case maximumRanks = "max_ranks"
+        case usesHistory = "use_history"
         case memoryPerRank = "memory_per_rank"
         case dryRun = "dry_run"
     }
@@ -169,11 +182,14 @@ package struct Run: Sendable, Codable, Hashable {
     package var inputs: [String: SourceInput]?
     /// Absent in lists.
     package var plan: Plan?
+    /// What was expected of it when it was submitted; absent in lists, and where nothing was known.
+    package var predictions: [Prediction]?
 
     package init(
         id: RunID, name: String?, graph: Reference, state: RunState, owner: String, resources: ResourceRequest,
         retry: RetryPolicy = .standard, submittedAt: Date,
-        pending: Pending? = nil, attempts: [Attempt], skipped: Int64 = 0, inputs: [String: SourceInput]? = nil, plan: Plan? = nil
+        pending: Pending? = nil, attempts: [Attempt], skipped: Int64 = 0, inputs: [String: SourceInput]? = nil, plan: Plan? = nil,
+        predictions: [Prediction]? = nil
     ) {
         self.id = id
         self.name = name
@@ -188,6 +204,7 @@ package struct Run: Sendable, Codable, Hashable {
         self.skipped = skipped
         self.inputs = inputs
         self.plan = plan
+        self.predictions = predictions
     }
 
     package var startedAt: Date? { attempts.last?.startedAt }
@@ -195,7 +212,7 @@ package struct Run: Sendable, Codable, Hashable {
     package var failure: FailureReport? { attempts.last?.failure }
 
     private enum CodingKeys: String, CodingKey {
-        case id, name, graph, state, owner, resources, retry, pending, attempts, skipped, inputs, plan
+        case id, name, graph, state, owner, resources, retry, pending, attempts, skipped, inputs, plan, predictions
         case submittedAt = "submitted_at"
     }
 }
@@ -206,12 +223,21 @@ package struct PlannedRun: Sendable, Codable, Hashable {
     package var elements: [String]
     package var resources: ResourceRequest
     package var plan: Plan
+    /// What is expected of the run and of its PEs; empty where nothing is known.
+    package var predictions: [Prediction]
+    /// Where the planner chose the number of ranks by what is known: what it chose from.
+    package var alternatives: [Alternative]?
 
-    package init(graph: Reference, elements: [String], resources: ResourceRequest, plan: Plan) {
+    package init(
+        graph: Reference, elements: [String], resources: ResourceRequest, plan: Plan, predictions: [Prediction] = [],
+        alternatives: [Alternative]? = nil
+    ) {
         self.graph = graph
         self.elements = elements
         self.resources = resources
         self.plan = plan
+        self.predictions = predictions
+        self.alternatives = alternatives
     }
 }
 

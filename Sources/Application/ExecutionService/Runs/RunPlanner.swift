@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Planning
+import Prediction
+import WorkflowModel
+
+/// How a run is laid out, and what is expected of it.
+struct LaidOutRun {
+    var plan: Plan
+    /// MiB.
+    var memoryPerRank: Int
+    var predictions: [Prediction]
+    var alternatives: [Alternative]?
+}
+
+/// Joins what earlier runs have cost with the planner: lays a run out by it, and chooses the number of ranks.
+struct RunPlanner {
+    private static let namedRuns = 5
+
+    let graph: WorkflowGraph
+    let layout: Layout
+    /// Costs that the request brings along.
+    let given: Costs?
+    let usesHistory: Bool
+    let predictor: RunPredictor
+    /// MiB, as the request has it.
+    let memoryPerRank: Int?
+    let defaultMemoryPerRank: Int
+
+    private var costs: Costs? { given ?? (usesHistory ? predictor.costs : nil) }
+
+    func plan(ranks: Int) throws(Problem) -> LaidOutRun {
+        var layout = try layOut(ranks: ranks)
+        layout.plan.reasons += reasons(layout)
+        return layout
+    }
+
+    /// - Throws: `Problem` where nothing can be chosen.
+    func plan(upTo maximum: Int, for goal: PlanGoal) throws(Problem) -> LaidOutRun {
+        guard graph.application == nil else {
+            throw Problem(
+                .invalid, "An MPI application has as many ranks as it is given: Weft cannot choose.",
+                errors: [.init("/ranks", "write a number")])
+        }
+        var layouts: [LaidOutRun] = []
+        var alternatives: [Alternative] = []
+        for ranks in costs == nil ? [maximum] : RankChoice.candidates(upTo: maximum) {
+            let layout = try layOut(ranks: ranks)
+            // More ranks than workers are not used.
+            if layouts.last?.plan.ranks == layout.plan.ranks { continue }
+            layouts.append(layout)
+            if let alternative = layout.alternative { alternatives.append(alternative) }
+        }
+        guard costs != nil, alternatives.count == layouts.count else {
+            var layout = layouts[layouts.count - 1]
+            layout.plan.reasons.append(
+                "nothing is known of what this graph costs: its \(layout.plan.ranks == 1 ? "worker has its rank" : "workers have a rank each") "
+                    + "as far as there are ranks; once a run has succeeded, the number of ranks is chosen by what that took")
+            layout.plan.reasons += reasons(layout)
+            return layout
+        }
+        let (place, reason) = RankChoice.choose(alternatives, for: goal)
+        alternatives[place].isChosen = true
+        var layout = layouts[place]
+        layout.alternatives = alternatives
+        layout.plan.reasons.append(reason)
+        if memoryPerRank == nil, let needed = alternatives[place].memoryPerRank?.p95 {
+            layout.memoryPerRank = max(layout.memoryPerRank, Int(min(needed.rounded(.up), Double(1 << 24))))
+        }
+        layout.plan.reasons += reasons(layout)
+        return layout
+    }
+
+    private func layOut(ranks: Int) throws(Problem) -> LaidOutRun {
+        let plan = try Planner.plan(graph, ranks: ranks, layout: layout, costs: costs)
+        return LaidOutRun(
+            plan: plan, memoryPerRank: memoryPerRank ?? defaultMemoryPerRank,
+            predictions: predictor.predictions(of: plan) + predictor.elements)
+    }
+
+    private func reasons(_ layout: LaidOutRun) -> [String] {
+        var reasons: [String] = []
+        if given == nil, costs != nil {
+            let runs = Set(predictor.elements.flatMap(\.runs))
+            let known = Set(predictor.elements.compactMap(\.element)).count
+            reasons.append("what \(known) of \(graph.elements.count) PEs cost was learned from \(names(runs))")
+        }
+        if let time = layout.predictions.first(where: { $0.kind == .runTime }) {
+            let source = time.basis == .limit ? "its limit; no run tells more" : "from \(names(Set(time.runs))), \(time.basis.sentence)"
+            reasons.append(
+                "expected are \(seconds(time.p50)) s of run time, in 19 of 20 runs no more than \(seconds(time.p95)) s: \(source)")
+        }
+        if let memory = layout.predictions.first(where: { $0.kind == .memoryPerRank }), memory.p95 > Double(layout.memoryPerRank) {
+            reasons.append(
+                "a rank is expected to hold \(Int(memory.p50)) MiB, in 19 of 20 runs no more than \(Int(memory.p95.rounded(.up))) MiB: "
+                    + "the \(layout.memoryPerRank) MiB that it has may be too little")
+        }
+        return reasons
+    }
+
+    /// The latest ones by name.
+    private func names(_ runs: Set<RunID>) -> String {
+        let latest = runs.map(\.description).sorted(by: >)
+        let more = latest.count - Self.namedRuns
+        return "\(latest.count) run\(latest.count == 1 ? "" : "s") (\(latest.prefix(Self.namedRuns).joined(separator: ", "))"
+            + (more > 0 ? " and \(more) more)" : ")")
+    }
+
+    private func seconds(_ value: Double) -> String {
+        let tenths = (value * 10).rounded() / 10
+        return value >= 100 ? "\(Int(value.rounded()))" : "\(tenths)"
+    }
+}
+
+extension LaidOutRun {
+    /// `nil` where nothing is known of the run time.
+    fileprivate var alternative: Alternative? {
+        guard let time = predictions.first(where: { $0.kind == .runTime && $0.basis != .limit }) else { return nil }
+        let hours = Double(plan.ranks) / 3600
+        return Alternative(
+            ranks: plan.ranks, runTime: .init(p50: time.p50, p95: time.p95), coreHours: .init(p50: time.p50 * hours, p95: time.p95 * hours),
+            memoryPerRank: predictions.first { $0.kind == .memoryPerRank }.map { .init(p50: $0.p50, p95: $0.p95) })
+    }
+}
+
+extension Prediction.Basis {
+    fileprivate var sentence: String {
+        switch self {
+        case .sameOnClass: "of this graph on such nodes"
+        case .same: "of this graph on other nodes"
+        case .graph: "of other versions of this graph"
+        case .user: "of yours of other graphs"
+        case .limit: "none"
+        }
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestSupport
+import Testing
+import WorkflowModel
+
+extension Integration {
+    /// What a run has cost is known to the next one.
+    @Suite struct PlanningTests {
+        @Test func theSecondRunIsPlannedByTheFirst() async throws {
+            let weft = try await Installation.start()
+            let graph = try await weft.register("word_count")
+            func submit(_ lines: Int, _ options: [String]) async throws -> Run {
+                let inputs = weft.folder + "/inputs.json"
+                let text = (0..<lines).map { "a\($0 % 7) b\($0 % 11) c" }.joined(separator: "\n")
+                try WireJSON.encode(["Lines": [["input": text]]]).withUnsafeBytes { try Data($0).write(to: URL(filePath: inputs)) }
+                let run = try await weft.submit([graph, "-f", inputs] + options)
+                try await weft.wait(for: run, toBe: .succeeded, seconds: 60)
+                return try await weft.show(run)
+            }
+
+            let before = try await weft.json(PlannedRun.self, ["plan", graph, "--deadline", "10m"])
+            #expect(before.alternatives == nil && before.predictions.isEmpty)
+            #expect(before.plan.reasons.contains { $0.contains("nothing is known") })
+
+            let first = try await submit(500, ["-n", "2"])
+            #expect(first.predictions == nil)
+            let second = try await submit(1000, ["-n", "2"])
+            #expect(second.plan?.reasons.contains { $0.contains("learned from 1 run (\(first.id))") } == true)
+            let time = try #require(second.predictions?.first { $0.kind == .runTime })
+            #expect(time.basis == .sameOnClass && time.runs == [first.id])
+            #expect(time.p50 > 0 && time.p50 <= time.p95 && time.actual ?? 0 > 0)
+            let memory = try #require(second.predictions?.first { $0.kind == .memoryPerRank })
+            #expect(memory.p50 > 10, "a Python worker and its rank")
+            let calls = try #require(second.predictions?.first { $0.kind == .calls && $0.element == "Split1" })
+            #expect(calls.actual == 1000)
+
+            let planned = try await weft.json(PlannedRun.self, ["plan", graph, "--max-ranks", "2", "--explain"])
+            #expect(planned.alternatives?.count(where: \.isChosen) == 1)
+            let told = try await weft.weft(["plan", graph, "-n", "auto", "--explain"])
+            #expect(told.output.contains("chosen") && told.output.contains("seconds_per_call"), "\(told)")
+            let alone = try await weft.json(PlannedRun.self, ["plan", graph, "-n", "2", "--no-history"])
+            #expect(!alone.plan.reasons.contains { $0.contains("learned") })
+            let refused = try await weft.weft(["plan", graph, "--max-ranks", "100000", "--budget", "1e-9"])
+            #expect(refused.output.contains("no number of ranks keeps to"), "\(refused)")
+            await weft.down()
+        }
+    }
+}
