@@ -51,7 +51,8 @@ import Testing
     /// The core may use these modules and nothing that does I/O, reads a clock or starts a thread.
     /// Of the C library, functions of numbers.
     static let pureImports: Set<String> = [
-        "Glibc.pow", "Glibc.exp2", "FoundationEssentials", "DequeModule", "WorkflowModel", "NativeElements", "Yams",
+        "Glibc.pow", "Glibc.exp", "Glibc.exp2", "Glibc.log", "FoundationEssentials", "DequeModule", "WorkflowModel", "NativeElements",
+        "Yams",
     ]
     static let core = [
         "WorkflowModel", "Planning", "StreamEngine", "Scheduling", "Prediction", "Provenance", "NativeElements", "GraphFormats",

@@ -61,6 +61,8 @@ package struct QueuedRun: Sendable, Equatable {
     package var avoided: Set<String>
     /// The latest start that it was promised.
     package var promisedStart: Date?
+    /// That it should run, by what its graph and PEs took before.
+    package var expectedSeconds: Int?
 }
 
 /// An attempt that has ended, as far as it tells how long others will run.

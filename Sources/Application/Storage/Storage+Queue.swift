@@ -28,6 +28,7 @@ extension Storage {
             try connection.query(
                 """
                 SELECT run.public_id, run.attempt, attempt.id AS place, attempt.queued_at, run.graph_version, run.promised_start,
+                    run.expected_seconds,
                     \(resourceColumns), \(ownerLabel), \(avoidedNodes)
                 FROM run JOIN attempt ON attempt.run = run.id AND attempt.number = run.attempt JOIN app_user ON app_user.id = run.owner
                 WHERE run.state = 'queued' AND \(condition)
@@ -37,7 +38,7 @@ extension Storage {
                     id: try row.runID("public_id"), attempt: try row.value("attempt"), place: try row.value("place"),
                     queuedAt: try row.value("queued_at"), owner: try row.value("owner_label"), graph: try row.value("graph_version"),
                     resources: try row.resources(), avoided: Set(try row.optionalJSON("avoided", as: [String].self) ?? []),
-                    promisedStart: try row.optional("promised_start"))
+                    promisedStart: try row.optional("promised_start"), expectedSeconds: try row.optional("expected_seconds"))
             }
         }
     }

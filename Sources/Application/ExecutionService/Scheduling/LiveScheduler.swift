@@ -113,9 +113,11 @@ struct LiveScheduler {
         withdraw(run.id)
         let traits = traits(owner: run.owner, graph: run.graph, ranks: run.resources.ranks, timeLimit: run.resources.needs.timeLimit)
         let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+        // What is known of its graph and input tells more than what its user ran before.
+        let expected = run.expectedSeconds.map { max(1, min($0, traits.limit)) } ?? prediction.expected
         let job = Job(
             id: nextJob, submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
-            demand: scheduler.demand(of: run.resources), limit: traits.limit, expected: prediction.expected,
+            demand: scheduler.demand(of: run.resources), limit: traits.limit, expected: expected,
             account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
             user: traits.user)
         remember(run.id, attempt: run.attempt, traits, prediction)

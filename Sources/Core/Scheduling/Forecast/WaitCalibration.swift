@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import func Glibc.exp
+import func Glibc.log
 
 /// Makes bounds of waits out of plans, by how earlier plans turned out (split conformal prediction; Vovk, Gammerman, Shafer 2005), and
 /// adapts how far out it takes them, so that they hold as often as they should though the load changes (adaptive conformal inference;
