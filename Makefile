@@ -42,7 +42,8 @@ bench-launch: ## Measure what Weft adds to starting a run, against bare mpirun a
 	python3 bench/launch.py $(BENCH)
 
 bench-scheduler: ## Measure the scheduler on recorded logs, and on a million jobs
-	[ -n "$$WEFT_PROGRAMS" ] || swift build -c release --product weft $(STATIC)
+	[ -n "$$WEFT_PROGRAMS" ] || { for product in weftd scheduler-bench; do swift build -c release --product $$product || exit; done && \
+	    swift build -c release --product weft $(STATIC); }
 	python3 bench/scheduler.py $(BENCH)
 
 bench-planning: ## Measure how well runs are foretold from earlier ones, and what that gains

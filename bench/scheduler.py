@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import decisions
 import programs
 import sessions
 from measures import Measure, Session
@@ -139,6 +140,33 @@ def million(options, value):
     return pair
 
 
+def of_passes(kind, key):
+    def pair(session, index):
+        figures = decisions.passes(index)[kind]
+        return figures[key], figures
+
+    return pair
+
+
+def of_storage(key):
+    def pair(session, index):
+        figures = decisions.through_storage(session.weft, session.folder, index)
+        return figures[key], figures
+
+    return pair
+
+
+DECISIONS = [
+    Measure("decisions_per_s", ">= 20000", "starts decided in a second of passes, with 10,000 nodes and 100,000 queued",
+            of_passes(0, "starts_per_second")),
+    Measure("pass_p99_ms", "<= 5", "a pass among a hundred takes longer", of_passes(0, "pass_p99_ms")),
+    Measure("decisions_per_s_memory", None, "the same where memory decides what fits", of_passes(1, "starts_per_second")),
+    Measure("pass_p99_ms_memory", "<= 5", "likewise", of_passes(1, "pass_p99_ms")),
+    Measure("starts_per_s", ">= 500", "starts decided and stored in Postgres, 100,000 queued", of_storage("starts_per_second")),
+    Measure("restart_seconds", "<= 10", "from nothing to the first stored decision, 100,000 queued", of_storage("restart_seconds")),
+]
+
+
 def measures(short):
     yield Measure("oracle_schedules", ">= 1", "part of the jobs that start as in the reference schedules", reference_schedules, once=True)
     for figure in FIGURES:
@@ -149,6 +177,8 @@ def measures(short):
         yield Measure(f"simulate_million_inside{suffix}", None, "the part of it that the simulation takes, without reading the trace",
                       million(options, lambda ended: ended.inside))
         yield Measure(f"simulate_million_MB{suffix}", "<= 1000", "its peak resident memory", million(options, lambda ended: ended.memory))
+    if not short:
+        yield from DECISIONS
 
 
 def main():
