@@ -35,7 +35,7 @@ INPUTS = {
 SOURCES = {"words": "Text"}
 #: Ranks, and items of input, of the graphs whose PEs cost differently.
 SKEWED = {"skewed": (8, 300), "skewed_fan_out": (14, 200), "skewed_deep": (14, 300)}
-BALANCED = (8, 300)
+BALANCED = (8, 600)
 
 
 class Planned(sites.Site):

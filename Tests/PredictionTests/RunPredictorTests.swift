@@ -160,6 +160,17 @@ private func isNear(_ value: Double?, _ other: Double, within part: Double = 0.0
         #expect(Double(above95) / Double(tried) < 0.12, "\(above95) of \(tried)")
     }
 
+    @Test func oneInputTellsWhatWorkMayGrowWith() {
+        let past = InputFeatures(["items": 1, "bytes": 40, "S0.input[0]": 100, "S0.input[1]": 20, "S0.input[0] × S0.input[1]": 2000])
+        func likeliest(_ change: [String: Double]) -> String {
+            InputFeatures(past.values.merging(change) { $1 }).likeliest(since: past)
+        }
+        #expect(likeliest(["items": 3, "S0.input[0]": 300]) == "items")
+        #expect(likeliest(["S0.input[0]": 300, "bytes": 41]) == "S0.input[0]")
+        #expect(likeliest(["S0.input[0]": 300, "S0.input[0] × S0.input[1]": 6000]) == "S0.input[0] × S0.input[1]")
+        #expect(likeliest(["bytes": 400]) == "items")
+    }
+
     @Test func featuresAreSumsOverAllItems() {
         let features = InputFeatures(
             of: [

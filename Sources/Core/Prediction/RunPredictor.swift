@@ -59,15 +59,18 @@ package struct RunPredictor: Sendable {
         self.costs = costs.isEmpty || graph.application != nil ? nil : Costs(elements: costs)
     }
 
-    /// - Parameter plan: how the run is laid out.
+    /// - Parameters:
+    ///   - plan: how the run is laid out.
+    ///   - comparable: with those of plans on other numbers of ranks: no run is nearer to one of them than to another.
     /// - Returns: nothing where nothing is known, and no limit given.
-    package func predictions(of plan: Plan) -> [Prediction] {
+    package func predictions(of plan: Plan, comparable: Bool = false) -> [Prediction] {
         guard let past else { return known(ofUser: user) }
-        let (runs, basis) = (Array(past.runs.prefix(Trend.depth)), past.basis)
+        let onAsMany = past.runs.filter { $0.ranks == plan.ranks }
+        let isAlike = !comparable && onAsMany.count >= Trend.telling
+        let (runs, basis) = (Array((isAlike ? onAsMany : past.runs).prefix(Trend.depth)), past.basis)
         var target = features
         if let costs { target[Self.load] = plan.load(costs, of: graph) }
         // What an input tells of the run time by itself, it tells of runs on as many ranks only.
-        let isAlike = runs.allSatisfy { $0.ranks == plan.ranks }
         if !isAlike, costs != nil { target = target.filter { $0.key == Self.load } }
         let startUp = Trend(runs.map { .init(features: [:], value: $0.startUp) }, for: [:], .constant)
         let fixed = Trend(runs.map { .init(features: [:], value: $0.startUp + $0.ending) }, for: [:], .constant)
@@ -149,8 +152,11 @@ private struct ElementModel {
             Trend(past.map { .init(features: $0.features.values, value: value($0.cost)) }, for: features, assumption)
         }
         let perItem = Trend.Assumption.proportional(to: InputFeatures.items)
-        guard let calls = trend(perItem, { Double($0.calls) }), let written = trend(perItem, { Double($0.itemsOut) }),
-            let busy = trend(perItem, { Double($0.calls) * $0.secondsPerCall })
+        let growing = Trend.Assumption.proportional(
+            to: past.first.map { InputFeatures(features).likeliest(since: $0.features) } ?? InputFeatures.items)
+        let isPerItem = past.allSatisfy { Double($0.cost.calls) == $0.features.values[InputFeatures.items] }
+        guard let calls = trend(isPerItem ? perItem : growing, { Double($0.calls) }), let written = trend(growing, { Double($0.itemsOut) }),
+            let busy = trend(growing, { Double($0.calls) * $0.secondsPerCall })
         else { return nil }
         let count = calls.value(features, quantile: 0.5)
         work =

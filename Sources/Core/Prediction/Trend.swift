@@ -96,7 +96,7 @@ struct Trend: Sendable {
     private func ratio(_ quantile: Double) -> Double {
         let place = Int((quantile * Double(ratios.count + 1)).rounded(.up))
         if place <= ratios.count { return max(1, ratios[place - 1]) }
-        return max(1, ratios[ratios.count - 1]) * (1 + quantile / Double(ratios.count + 1))
+        return max(1, ratios[ratios.count - 1]) * (1 + 2 * quantile / Double(ratios.count + 1))
     }
 
     private struct Fit {

@@ -45,7 +45,7 @@ struct RunPlanner {
         var layouts: [LaidOutRun] = []
         var alternatives: [Alternative] = []
         for ranks in costs == nil ? [maximum] : RankChoice.candidates(upTo: maximum) {
-            let layout = try layOut(ranks: ranks)
+            let layout = try layOut(ranks: ranks, comparable: true)
             // More ranks than workers are not used.
             if layouts.last?.plan.ranks == layout.plan.ranks { continue }
             layouts.append(layout)
@@ -71,11 +71,11 @@ struct RunPlanner {
         return layout
     }
 
-    private func layOut(ranks: Int) throws(Problem) -> LaidOutRun {
+    private func layOut(ranks: Int, comparable: Bool = false) throws(Problem) -> LaidOutRun {
         let plan = try Planner.plan(graph, ranks: ranks, layout: layout, costs: costs)
         return LaidOutRun(
             plan: plan, memoryPerRank: memoryPerRank ?? defaultMemoryPerRank,
-            predictions: predictor.predictions(of: plan) + predictor.elements)
+            predictions: predictor.predictions(of: plan, comparable: comparable) + predictor.elements)
     }
 
     private func reasons(_ layout: LaidOutRun) -> [String] {

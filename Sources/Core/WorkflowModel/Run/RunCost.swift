@@ -98,7 +98,9 @@ package struct PastTime: Sendable, Hashable {
 /// as `Read0.input[1]`, and of the product of each two, since much work grows as rows by columns or steps by cells.
 package struct InputFeatures: Sendable, Hashable {
     package static let items = "items"
+    private static let bytes = "bytes"
     private static let times = " × "
+    private static let length = ".length"
     private static let maximumCount = 40
     private static let maximumSums = 400
     private static let maximumDepth = 4
@@ -108,6 +110,18 @@ package struct InputFeatures: Sendable, Hashable {
     package var values: [String: Double]
 
     package init(_ values: [String: Double]) { self.values = values }
+
+    /// The number that work is most likely to grow with, as long as there is only one input to compare with: the items, or where these
+    /// are as many, a product or a number that is another.
+    package func likeliest(since past: InputFeatures) -> String {
+        func differs(_ name: String) -> Bool {
+            guard let now = values[name], let before = past.values[name], now > 0, before > 0 else { return false }
+            return abs(now - before) > 0.05 * before
+        }
+        if differs(Self.items) { return Self.items }
+        let changed = values.keys.filter { $0 != Self.bytes && differs($0) }.sorted()
+        return changed.first(where: Self.isProduct) ?? changed.first ?? Self.items
+    }
 
     /// Whether the number is a product of two.
     package static func isProduct(_ name: String) -> Bool { name.contains(times) }
@@ -122,7 +136,7 @@ package struct InputFeatures: Sendable, Hashable {
             for value in values {
                 var numbers: [String: Double] = [:]
                 Self.add(value, at: source, depth: 0, to: &numbers)
-                let factors = numbers.sorted { $0.key < $1.key }.prefix(Self.maximumFactors)
+                let factors = numbers.filter { !$0.key.hasSuffix(Self.length) }.sorted { $0.key < $1.key }.prefix(Self.maximumFactors)
                 for (index, one) in factors.enumerated() {
                     for other in factors[(index + 1)...] { numbers[one.key + Self.times + other.key] = one.value * other.value }
                 }
@@ -135,7 +149,7 @@ package struct InputFeatures: Sendable, Hashable {
         let told = sums.filter { $0.value.isFinite }.sorted { $0.key < $1.key }.prefix(Self.maximumCount)
         values = Dictionary(uniqueKeysWithValues: told.map { ($0.key, $0.value) })
         values[Self.items] = Double(items)
-        values["bytes"] = Double(bytes)
+        values[Self.bytes] = Double(bytes)
     }
 
     private static func add(_ value: JSONValue, at place: String, depth: Int, to sums: inout [String: Double]) {
@@ -149,7 +163,7 @@ package struct InputFeatures: Sendable, Hashable {
             for (index, value) in values.prefix(maximumCount).enumerated() {
                 add(value, at: "\(place)[\(index)]", depth: depth + 1, to: &sums)
             }
-            sums["\(place).length", default: 0] += Double(values.count)
+            sums[place + length, default: 0] += Double(values.count)
         case .object(let values):
             for (name, value) in values.sorted(by: { $0.key < $1.key }) { add(value, at: "\(place).\(name)", depth: depth + 1, to: &sums) }
         case .bool, .null: break
