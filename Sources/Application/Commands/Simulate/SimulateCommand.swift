@@ -35,6 +35,9 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Ranks that a node takes at a time.")
     var slotsPerNode = 1
 
+    @Option(help: "Memory of a node in MiB; then the memory that the log's jobs ask for counts too.")
+    var nodeMemory: Int?
+
     @Option(name: .customLong("out"), help: "A folder for the schedule, the figures and a picture.")
     var folder: String?
 
@@ -48,17 +51,24 @@ struct SimulateCommand: AsyncParsableCommand {
         guard (1...4096).contains(slotsPerNode) else {
             throw ValidationError("--slots-per-node is \(slotsPerNode); write a number from 1 to 4096.")
         }
+        if let nodeMemory, !(1...1 << 30).contains(nodeMemory) {
+            throw ValidationError("--node-memory is \(nodeMemory); write MiB, from 1 to \(1 << 30).")
+        }
     }
 
     func run() async throws {
-        let log = try StandardWorkloadFormat.read(TextFile.bytes(trace, maximumSize: 2 << 30))
+        let bytes = try TextFile.bytes(trace, maximumSize: 2 << 30)
+        guard !bytes.starts(with: [0x1F, 0x8B]) else {
+            throw CommandFailure("'\(trace)' is compressed: pipe it in, as in 'gunzip -c \(trace) | weft simulate -'.")
+        }
+        let log = try StandardWorkloadFormat.read(bytes)
         let count = nodes ?? log.processors.map { ($0 + slotsPerNode - 1) / slotsPerNode }
         guard let count, count > 0 else {
             throw CommandFailure("The log's header has no MaxProcs: say with --nodes how large the machine is.")
         }
         let slots = count * slotsPerNode
-        let workload = log.fitted(to: slots)
-        let machine = Machine((0..<count).map { ClusterNode(name: "n\($0)", cores: slotsPerNode, memory: 0, slots: slotsPerNode) })
+        let workload = log.fitted(to: slots, countsMemory: nodeMemory != nil)
+        let machine = Machine((0..<count).map { ClusterNode(name: "n\($0)", cores: slotsPerNode, memory: nodeMemory ?? 0, slots: slotsPerNode) })
         let source = predictor ?? policy.source
         var timeline = Timeline()
         let clock = ContinuousClock()
