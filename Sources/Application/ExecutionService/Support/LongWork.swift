@@ -11,7 +11,7 @@ enum LongWork {
         private let ended = Atomic(false)
         private let deadline: ContinuousClock.Instant
 
-        fileprivate init(_ limit: Duration) { deadline = .now + limit }
+        init(_ limit: Duration) { deadline = .now + limit }
 
         var isOver: Bool { ended.load(ordering: .relaxed) || ContinuousClock.now > deadline }
 
