@@ -30,6 +30,21 @@ import WorkflowModel
         #expect(complaint(AccountRequest.self, #"{"rank":1}"#)?.errors.map(\.pointer) == ["/rank"])
     }
 
+    @Test func questionsAboutTheFutureAreRead() throws {
+        let wait = try BodyDecoder.decode(WaitForecastRequest.self, from: #"{"ranks":4,"needs":{"time_limit":60,"labels":["gpu"]}}"#.utf8)
+        #expect(wait == WaitForecastRequest(ranks: 4, needs: RunNeeds(timeLimit: 60, labels: ["gpu"])))
+        #expect(complaint(WaitForecastRequest.self, #"{"run":"latest"}"#)?.errors.map(\.pointer) == ["/run"])
+        #expect(complaint(WaitForecastRequest.self, #"{"ranks":1.5}"#)?.errors.map(\.pointer) == ["/ranks"])
+        let change = try BodyDecoder.decode(
+            WhatIfRequest.self, from: #"{"add":4,"like":"n1","at":"1970-01-01T01:00:00+01:00","policy":"easy","horizon":3600}"#.utf8)
+        #expect((change.add, change.like, change.at?.timeIntervalSince1970, change.policy, change.horizon) == (4, "n1", 0, "easy", 3600))
+        #expect(complaint(WhatIfRequest.self, #"{"remove":4}"#)?.errors.map(\.pointer) == ["/remove"])
+        #expect(complaint(WhatIfRequest.self, #"{"drain":"n1"}"#)?.errors.map(\.pointer) == ["/drain"])
+        let advice = try BodyDecoder.decode(AdviceRequest.self, from: #"{"target_p95_wait":1800,"like":"n1","most_nodes":8}"#.utf8)
+        #expect(advice == AdviceRequest(targetP95Wait: 1800, like: "n1", mostNodes: 8))
+        #expect(complaint(AdviceRequest.self, #"{"like":"n1"}"#)?.errors.map(\.pointer) == ["/target_p95_wait"])
+    }
+
     @Test func aRetryIsRead() throws {
         let request = try BodyDecoder.decode(RetryRequest.self, from: #"{"resume":true,"dry_run":true}"#.utf8)
         #expect(request == RetryRequest(resume: true, dryRun: true))

@@ -174,5 +174,62 @@ extension Integration {
             for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
             await weft.down()
         }
+
+        @Test func theFutureIsToldAndNothingChanged() async throws {
+            let weft = try await Installation.start(["--slots", "1"])
+            let graph = try await weft.register("slow")
+            let name = try await node(of: weft).node.name
+            let inputs = #"{"Numbers": [{"count": 1000, "seconds": 1}]}"#
+            let idle = try await weft.json(QueueForecast.self, ["forecast", "queue"])
+            #expect(idle.figures.jobs == 0 && idle.basis.pastRuns == 0 && idle.basis.note?.contains("No run has ended") == true)
+            #expect(try await weft.json(RunWaitForecast.self, ["forecast", "wait", "--ranks", "1"]).p95 == 0)
+
+            let running = try await weft.submit([graph, "-d", inputs, "--time-limit", "2h"])
+            try await weft.wait(for: running, toBe: .running)
+            let waiting = try await weft.submit([graph, "-d", inputs, "--time-limit", "1h"])
+            try await wait(for: "the scheduler to look") { try await weft.show(waiting).pending?.latestStart != nil }
+
+            let stored = try await weft.json(RunWaitForecast.self, ["forecast", "wait", waiting])
+            #expect(stored.starts && (stored.p50 ?? 0) > 6000 && (stored.p95 ?? 0) >= (stored.p50 ?? 0) && stored.note != nil, "\(stored)")
+            // It would come behind the one that waits.
+            let another = try await weft.json(RunWaitForecast.self, ["forecast", "wait", "--ranks", "1", "--time", "1h"])
+            #expect(another.starts && (another.p50 ?? 0) > 9000 && another.pastRuns == 0, "\(another)")
+            let never = try await weft.json(RunWaitForecast.self, ["forecast", "wait", "--ranks", "2"])
+            #expect(!never.starts && never.p50 == nil && never.note?.isEmpty == false, "\(never)")
+            try await expect(weft, "forecast wait \(running)", exits: 1, saying: "does not wait")
+
+            let queue = try await weft.json(QueueForecast.self, ["forecast", "queue", "--horizon", "12h", "--futures", "4"])
+            #expect(queue.basis.horizon == 43_200 && queue.basis.futures == 4 && queue.figures.jobs == 1, "\(queue)")
+            let more = try await weft.json(WhatIfAnswer.self, ["whatif", "--add", "1x\(name)"])
+            #expect(more.base.meanWait > 6000 && more.changed.meanWait < 600 && more.changed.utilisation < more.base.utilisation, "\(more)")
+            let less = try await weft.json(WhatIfAnswer.self, ["whatif", "--drain", name])
+            #expect(less.base.unstarted == 0 && less.changed.unstarted == 1 && less.changed.p95Wait == nil, "\(less)")
+            let advice = try await weft.json(AdviceAnswer.self, ["advise", "--target-p95-wait", "30m"])
+            #expect(advice.isReached && advice.nodeHours == 24 && (advice.base.p95Wait ?? 0) > 6000, "\(advice)")
+            #expect(advice.advice.action == .add && advice.advice.count == 1 && advice.advice.like == name)
+            #expect(advice.advice.figures.p95Wait.map { $0 < 1800 } == true)
+            let hook = try await weft.weft(["advise", "--target-p95-wait", "30m", "--like", name, "--hook"])
+            let printed = try WireJSON.decode(ScalingAdvice.self, from: hook.output.utf8)
+            #expect((printed.action, printed.count, printed.slots) == (.add, 1, 1))
+            // With the target kept, nodes would be drained, were it known what comes.
+            #expect(
+                try await weft.json(AdviceAnswer.self, ["advise", "--target-p95-wait", "1d"]).advice.action == ScalingAdvice.Action.none)
+
+            try await expect(weft, "whatif --add 1xnowhere", exits: 1, saying: "/like", "weft node list")
+            try await expect(weft, "whatif --drain \(name) --at +8d --horizon 7d", exits: 1, saying: "/at", "horizon")
+            try await expect(weft, "forecast queue --horizon 8d", exits: 1, saying: "horizon", "604800")
+            let reader = try await SecurityTests().issuer(of: weft).token(subject: "bob", scopes: [.read])
+            for (command, status) in [
+                ("forecast queue", 0), ("forecast wait -n 1", 0), ("forecast wait \(waiting)", 5), ("whatif --policy easy", 4),
+                ("advise --target-p95-wait 1h", 4),
+            ] {
+                let result = try await weft.weft(command.split(separator: " ").map(String.init), environment: ["WEFT_TOKEN": reader])
+                #expect(result.status == status, "\(command): \(result)")
+            }
+            #expect(try await weft.json([NodeStatus].self, ["node", "list"]).map(\.order) == [nil])
+            #expect(try await weft.show(waiting).state == .queued)
+            for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
+            await weft.down()
+        }
     }
 }

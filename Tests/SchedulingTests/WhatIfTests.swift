@@ -20,6 +20,14 @@ import WorkflowModel
     }
 
     /// Two nodes, both busy until 100; three jobs wait.
+    @Test func whoIsNotWaitedForEndsEarly() {
+        let scheduler = Self.scheduler(2, ranks: [2, 1])
+        let whatIf = WhatIf(scheduler, at: 0, past: [], histories: RunTimeHistories(), horizon: 400, futures: 64) { true }
+        #expect(whatIf.answer().futures.isEmpty)
+        let node = ClusterNode(name: "n", cores: 1, memory: 0, slots: 1)
+        #expect(whatIf.fewestToAdd(like: node, from: 0, atMost: 1000, p95: 0) != nil)
+    }
+
     @Test func waitsAreThoseOfTheChangedCluster() {
         let whatIf = Self.whatIf(Self.scheduler(2, ranks: [2, 1, 1, 1]))
         func figures(_ changes: [ClusterChange]) -> (mean: Double, p50: Int, p95: Int, used: Double) {

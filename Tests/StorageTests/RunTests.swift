@@ -156,6 +156,10 @@ import WorkflowModel
             ])
         #expect(try await storage.activeAttempts().isEmpty)
 
+        let ended = try await storage.endedAttempts(limit: 10)
+        #expect(ended.map(\.owner) == [alice.label] && ended[0].resources == resources)
+        #expect((ended[0].queuedAt, ended[0].startedAt, ended[0].endedAt) == (noon, noon, noon + 2))
+
         #expect(try await storage.retry(run, at: noon + 3) == 2)
         #expect(try await storage.retry(run, at: noon + 3) == nil)
         let retried = try #require(try await storage.run(run, visibleTo: nil))

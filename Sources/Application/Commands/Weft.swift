@@ -14,7 +14,7 @@ struct Weft: AsyncParsableCommand {
         subcommands: [
             Try.self, Up.self, Down.self, Status.self, GraphCommand.self, ElementCommand.self, PlanCommand.self, RunCommand.self,
             ProvenanceCommand.self, NodeCommand.self, MaintenanceCommand.self, ReserveCommand.self, QuotaCommand.self, ShareCommand.self,
-            QueueCommand.self, SimulateCommand.self, AuthCommand.self,
+            QueueCommand.self, ForecastCommand.self, WhatIfCommand.self, AdviseCommand.self, SimulateCommand.self, AuthCommand.self,
         ])
 }
 

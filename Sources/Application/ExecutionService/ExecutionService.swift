@@ -21,6 +21,9 @@ package final class ExecutionService: Sendable {
     let interpreterVersion = InterpreterVersion()
     /// Before every short process that a request starts.
     let processGate = Gate(limit: max(2, ProcessInfo.processInfo.activeProcessorCount), maximumWaiting: 64, patience: .seconds(60))
+    /// Before every forecast of a wait; before every look at futures, which takes a processor for a while.
+    let waitGate = Gate(limit: 1, maximumWaiting: 32, patience: .seconds(30))
+    let futuresGate = Gate(limit: 1, maximumWaiting: 4, patience: .seconds(60))
     private let buildWake: AsyncStream<Void>
     private let buildWaker: AsyncStream<Void>.Continuation
 

@@ -65,13 +65,12 @@ package struct QueuedRun: Sendable, Equatable {
     package var expectedSeconds: Int?
 }
 
-/// An attempt that has ended, as far as it tells how long others will run.
+/// An attempt that has ended, as far as it tells what others will be like and how long they will run.
 package struct EndedAttempt: Sendable, Equatable {
     package var owner: String
     package var graph: Int64
-    package var ranks: Int
-    /// Seconds that it might have run, where that was said.
-    package var timeLimit: Int?
+    package var resources: ResourceRequest
+    package var queuedAt: Date
     package var startedAt: Date
     package var endedAt: Date
 }

@@ -55,9 +55,9 @@ extension Storage {
         try await pool.run { connection in
             try connection.query(
                 """
-                SELECT run.graph_version, run.ranks, run.needs, attempt.started_at, attempt.ended_at, \(ownerLabel)
+                SELECT run.graph_version, \(resourceColumns), attempt.queued_at, attempt.started_at, attempt.ended_at, \(ownerLabel)
                 FROM (
-                    SELECT run, started_at, ended_at FROM attempt
+                    SELECT run, queued_at, started_at, ended_at FROM attempt
                     WHERE state IN ('succeeded', 'failed') AND started_at IS NOT NULL AND ended_at IS NOT NULL
                     ORDER BY id DESC LIMIT $1
                 ) AS attempt JOIN run ON run.id = attempt.run JOIN app_user ON app_user.id = run.owner
@@ -65,9 +65,8 @@ extension Storage {
                 """, [.int(limit)]
             ).map { row in
                 EndedAttempt(
-                    owner: try row.value("owner_label"), graph: try row.value("graph_version"), ranks: try row.value("ranks"),
-                    timeLimit: try row.optionalJSON("needs", as: RunNeeds.self)?.timeLimit, startedAt: try row.value("started_at"),
-                    endedAt: try row.value("ended_at"))
+                    owner: try row.value("owner_label"), graph: try row.value("graph_version"), resources: try row.resources(),
+                    queuedAt: try row.value("queued_at"), startedAt: try row.value("started_at"), endedAt: try row.value("ended_at"))
             }
         }
     }

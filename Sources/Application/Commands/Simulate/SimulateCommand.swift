@@ -68,7 +68,8 @@ struct SimulateCommand: AsyncParsableCommand {
         }
         let slots = count * slotsPerNode
         let workload = log.fitted(to: slots, countsMemory: nodeMemory != nil)
-        let machine = Machine((0..<count).map { ClusterNode(name: "n\($0)", cores: slotsPerNode, memory: nodeMemory ?? 0, slots: slotsPerNode) })
+        let machine = Machine(
+            (0..<count).map { ClusterNode(name: "n\($0)", cores: slotsPerNode, memory: nodeMemory ?? 0, slots: slotsPerNode) })
         let source = predictor ?? policy.source
         var timeline = Timeline()
         let clock = ContinuousClock()

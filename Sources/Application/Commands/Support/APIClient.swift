@@ -19,6 +19,8 @@ struct APIClient: Sendable {
     let server: String
     let credentials: Credentials
     let http = HTTPClient()
+    /// Of one exchange.
+    var timeout = Duration.seconds(30)
 
     private static let pageSize = 500
     /// A server that is just starting or whose connection breaks is asked so many times, where asking again is harmless.
@@ -112,6 +114,7 @@ struct APIClient: Sendable {
         idempotencyKey: String? = nil
     ) async throws -> [UInt8] {
         var request = try await request(method, path, query: query, accept: accept)
+        request.timeout = timeout
         if let body {
             request.body = body
             request.headers["Content-Type"] = "application/json"

@@ -11,9 +11,6 @@ import WorkflowModel
 /// Its memory of the queue is made anew whenever another server may have decided since, or when the cluster or what operators ordered of
 /// it has changed.
 package actor Admission {
-    /// Ended attempts from which run times are learned at the start.
-    private static let history = 20_000
-    private static let pageSize = 20_000
     /// Runs whose reasons are stored.
     private static let explained = 1000
     private static let explainInterval = Duration.seconds(1)
@@ -64,7 +61,12 @@ package actor Admission {
         let now = Int(time.timeIntervalSince1970)
         if version != ordersVersion { live = nil }
         ordersVersion = version
-        if live?.observe(nodes, at: now) != true { live = try await make(nodes: nodes, active: active, at: time) }
+        if live?.observe(nodes, at: now) != true {
+            let history = try await storage.endedAttempts(limit: LiveScheduler.historyDepth)
+            live = try await LiveScheduler(
+                storage, configuration.scheduling, nodes: nodes, active: active, history: history, at: time)
+            comparedAt = .now
+        }
         live?.observe(active, at: now)
         try await followQueue(at: now)
         guard let decisions = live?.pass(at: now, folder: { "\(self.configuration.dataFolder)/runs/\($0)/\($1)" }) else { return }
@@ -77,29 +79,10 @@ package actor Admission {
         try await explain(at: now)
     }
 
-    private func make(nodes: [ClusterNode], active: [ActiveAttempt], at time: Date) async throws -> LiveScheduler {
-        let orders = try await storage.orders()
-        let since = Dictionary(
-            orders.accounts.flatMap { account in account.users.map { ($0, account.since ?? .distantPast) } },
-            uniquingKeysWith: { first, _ in first })
-        let usage = try await storage.usage(since: since, halfLife: configuration.scheduling.halfLife, at: time)
-        let history = try await storage.endedAttempts(limit: Self.history)
-        var queued: [QueuedRun] = []
-        while true {
-            let page = try await storage.queuedRuns(after: queued.last?.place ?? 0, limit: Self.pageSize)
-            queued += page
-            if page.count < Self.pageSize { break }
-        }
-        comparedAt = .now
-        return LiveScheduler(
-            configuration.scheduling, nodes: nodes, orders: orders, usage: usage, history: history, active: active, queued: queued,
-            at: Int(time.timeIntervalSince1970))
-    }
-
     /// Takes in runs that were queued, and leaves out those that wait no longer.
     private func followQueue(at now: Int) async throws {
         guard let place = live?.place else { return }
-        for run in try await storage.queuedRuns(after: place, limit: Self.pageSize) { live?.add(run, at: now) }
+        for run in try await storage.queuedRuns(after: place, limit: LiveScheduler.pageSize) { live?.add(run, at: now) }
         let waiting = live?.waiting ?? []
         guard waiting.count <= Self.smallQueue || comparedAt.duration(to: .now) > Self.compareInterval else { return }
         comparedAt = .now

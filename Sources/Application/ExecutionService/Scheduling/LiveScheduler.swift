@@ -15,6 +15,9 @@ struct LiveScheduler {
         var promises: [RunID: Date]
     }
 
+    /// Ended attempts from which run times are learned at the start.
+    static let historyDepth = 20_000
+    static let pageSize = 20_000
     /// Of the time limit, that ending a run may take longer.
     private static let grace = 15
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
@@ -60,9 +63,9 @@ struct LiveScheduler {
         predictor = configuration.policy.source.predictor
         scheduler = Scheduler(policy: configuration.policy.policy, machine: Machine(nodes), accounts: accounts.accounts)
         for attempt in history {
-            let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: attempt.ranks, timeLimit: attempt.timeLimit)
+            let traits = traits(of: attempt)
             let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
-            let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+            let prediction = predict(traits)
             learn(traits, runTime: min(seconds, traits.limit), predicted: prediction)
         }
         for (node, state) in zip(self.nodes.indices, states(at: now)) { scheduler.setUp(node, state, at: now) }
@@ -70,6 +73,27 @@ struct LiveScheduler {
         for attempt in active.sorted(by: { $0.place < $1.place }) { resume(attempt, at: now) }
         for run in queued { add(run, at: now) }
         for run in queued { promise(run) }
+    }
+
+    /// From what the database says.
+    init(
+        _ storage: Storage, _ configuration: SchedulingConfiguration, nodes: [ClusterNode], active: [ActiveAttempt],
+        history: [EndedAttempt], at time: Date
+    ) async throws {
+        let orders = try await storage.orders()
+        let since = Dictionary(
+            orders.accounts.flatMap { account in account.users.map { ($0, account.since ?? .distantPast) } },
+            uniquingKeysWith: { first, _ in first })
+        let usage = try await storage.usage(since: since, halfLife: configuration.halfLife, at: time)
+        var queued: [QueuedRun] = []
+        while true {
+            let page = try await storage.queuedRuns(after: queued.last?.place ?? 0, limit: Self.pageSize)
+            queued += page
+            if page.count < Self.pageSize { break }
+        }
+        self.init(
+            configuration, nodes: nodes, orders: orders, usage: usage, history: history, active: active, queued: queued,
+            at: Int(time.timeIntervalSince1970))
     }
 
     // MARK: Following
@@ -112,7 +136,7 @@ struct LiveScheduler {
         guard known[run.id].map({ $0.attempt != run.attempt }) ?? true else { return }
         withdraw(run.id)
         let traits = traits(owner: run.owner, graph: run.graph, ranks: run.resources.ranks, timeLimit: run.resources.needs.timeLimit)
-        let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+        let prediction = predict(traits)
         // What is known of its graph and input tells more than what its user ran before.
         let expected = run.expectedSeconds.map { max(1, min($0, traits.limit)) } ?? prediction.expected
         let job = Job(
@@ -190,6 +214,53 @@ struct LiveScheduler {
         }
     }
 
+    // MARK: Questions
+
+    /// Starts what a pass would start now. What follows from it goes nowhere: for a scheduler that was made to be asked.
+    mutating func settle(_ active: [ActiveAttempt], at now: Int) {
+        observe(active, at: now)
+        forecaster.begin(scheduler.pass(at: now))
+    }
+
+    /// The wait of a run that is not submitted, or why it never starts.
+    mutating func wait(of resources: ResourceRequest, owner: String, at now: Int) -> (forecast: WaitForecast?, why: String?) {
+        let traits = traits(owner: owner, graph: -1, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
+        let job = Job(
+            id: .max, submitted: now, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: traits.limit,
+            expected: predict(traits).expected, account: accounts.index(of: owner),
+            reservation: reservation(resources.needs.reservation, owner: owner), user: traits.user)
+        if let forecast = forecaster.forecast(ifSubmitted: job, scheduler, at: now) { return (forecast, nil) }
+        var scheduler = scheduler
+        scheduler.submit(job, at: now)
+        _ = scheduler.pass(at: now)
+        let reason = scheduler.reasons(limit: .max, at: now).first { $0.job.id == job.id }?.reason
+        return (nil, reason.map { WaitWords(runs: runs, accounts: accounts).sentence($0) })
+    }
+
+    /// Futures made of what was submitted before.
+    mutating func whatIf(_ history: [EndedAttempt], horizon: Int, futures: Int, at now: Int, isOver: @escaping @Sendable () -> Bool)
+        -> WhatIf
+    {
+        let past = history.sorted { $0.queuedAt < $1.queuedAt }.map { attempt in
+            let traits = traits(of: attempt)
+            let job = Job(
+                id: 0, submitted: Int(attempt.queuedAt.timeIntervalSince1970), ranks: traits.ranks,
+                demand: scheduler.demand(of: attempt.resources), limit: traits.limit, expected: predict(traits).expected,
+                account: accounts.index(of: attempt.owner), user: traits.user)
+            let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
+            return PastJob(job, runTime: min(seconds, traits.limit))
+        }
+        return WhatIf(
+            scheduler, at: now, past: past, histories: forecaster.histories, horizon: horizon, futures: futures, isOver: isOver)
+    }
+
+    /// The nodes like one, in the order in which they may be drained.
+    func nodesToDrain(like node: ClusterNode) -> [Int] { scheduler.nodesToDrain(of: node.nodeClass) }
+
+    func index(of node: String) -> Int? { scheduler.machine.index(of: node) }
+
+    func name(ofNode index: Int) -> String { nodes[index].name }
+
     // MARK: Parts
 
     private mutating func resume(_ attempt: ActiveAttempt, at now: Int) {
@@ -200,7 +271,7 @@ struct LiveScheduler {
         place = max(place, attempt.place)
         let resources = attempt.resources
         let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
-        let prediction = predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+        let prediction = predict(traits)
         let started = Int(attempt.startedAt.timeIntervalSince1970)
         // Attempts of before nodes were recorded ran on the only one there was.
         let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
@@ -229,6 +300,15 @@ struct LiveScheduler {
 
     private mutating func forget(_ run: RunID) {
         if let old = known.removeValue(forKey: run) { runs[old.job] = nil }
+    }
+
+    private mutating func predict(_ traits: JobTraits) -> RunTimePrediction {
+        predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
+    }
+
+    private mutating func traits(of attempt: EndedAttempt) -> JobTraits {
+        traits(
+            owner: attempt.owner, graph: attempt.graph, ranks: attempt.resources.ranks, timeLimit: attempt.resources.needs.timeLimit)
     }
 
     private mutating func traits(owner: String, graph: Int64, ranks: Int, timeLimit: Int?) -> JobTraits {

@@ -89,5 +89,5 @@ package final class Gate: Sendable {
         waiter?.continuation.resume(throwing: error)
     }
 
-    private static let busy = Problem(.unavailable, "The server is busy with other modules and drawings; try again in a minute.")
+    private static let busy = Problem(.unavailable, "The server is busy with other requests of this kind; try again in a minute.")
 }

@@ -97,3 +97,49 @@ extension AccountRequest: RequestDocument {
         }
     }
 }
+
+private let horizonText = "a whole number of seconds from \(ForecastRules.horizons.lowerBound) to \(ForecastRules.horizons.upperBound)"
+private let futuresText = "a whole number from \(ForecastRules.futures.lowerBound) to \(ForecastRules.futures.upperBound)"
+
+extension WaitForecastRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
+
+    private static func expectation(_ key: CodingKeys) -> String {
+        switch key {
+        case .run: "text: the id of a run"
+        case .ranks: "a whole number"
+        case .memoryPerRank: "a whole number of MiB"
+        case .needs: "an object with some of \(RunNeeds.CodingKeys.allCases.map(\.rawValue).joined(separator: ", "))"
+        }
+    }
+}
+
+extension WhatIfRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
+
+    private static func expectation(_ key: CodingKeys) -> String {
+        switch key {
+        case .add: "a whole number from 1 to \(ForecastRules.mostNodes)"
+        case .like: "text: the name of a node"
+        case .drain: "an array of names of nodes"
+        case .at: timeText
+        case .policy: "text: the name of a policy"
+        case .horizon: horizonText
+        case .futures: futuresText
+        }
+    }
+}
+
+extension AdviceRequest: RequestDocument {
+    package static let fields = Dictionary(uniqueKeysWithValues: CodingKeys.allCases.map { ($0.stringValue, expectation($0)) })
+
+    private static func expectation(_ key: CodingKeys) -> String {
+        switch key {
+        case .targetP95Wait: "a whole number of seconds"
+        case .like: "text: the name of a node"
+        case .mostNodes: "a whole number from 1 to \(ForecastRules.mostNodes)"
+        case .horizon: horizonText
+        case .futures: futuresText
+        }
+    }
+}

@@ -48,7 +48,7 @@ package struct Route: Sendable {
 
 extension Route {
     /// Every route of the server.
-    package static let all: [Route] = service + cluster + registry + runs + provenance
+    package static let all: [Route] = service + cluster + forecasts + registry + runs + provenance
 
     /// The methods that the path answers to, `HEAD` included wherever there is `GET`; empty when there is no such path.
     static func methods(at path: String) -> [HTTPRequest.Method] {

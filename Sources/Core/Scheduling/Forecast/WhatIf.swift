@@ -48,10 +48,12 @@ package struct WhatIf: Sendable {
     }
 
     /// Seconds of the past that stay together: enough to keep what comes in a burst, while a few weeks still make many futures.
-    private static let stretch = 21_600
+    package static let stretch = 21_600
     /// How long an order stands at least: over all of a future, sorting in each pass would take most of the time and change little.
     private static let orderInterval = 300
     private static let mostInstants = 1_000_000
+    /// Instants after which it is asked whether the answer is still wanted.
+    private static let askInterval = 256
 
     private let scheduler: Scheduler
     private let now: Int
@@ -60,15 +62,17 @@ package struct WhatIf: Sendable {
     private let horizon: Int
     private let futures: Int
     private let seed: UInt64
+    private let isOver: @Sendable () -> Bool
 
     /// - Parameters:
     ///   - scheduler: as the pass at `now` left it.
     ///   - past: jobs that were submitted before, in that order; those of some weeks. Their demands are the scheduler's.
     ///   - histories: for the run times of what runs and waits.
     ///   - horizon: seconds for which jobs are submitted.
+    ///   - isOver: asked now and then; once it is true, answers come at once, and are of no use.
     package init(
         _ scheduler: Scheduler, at now: Int, past: [PastJob], histories: RunTimeHistories, horizon: Int = 86_400, futures: Int = 32,
-        seed: UInt64 = 0
+        seed: UInt64 = 0, isOver: @escaping @Sendable () -> Bool = { false }
     ) {
         self.scheduler = scheduler
         self.now = now
@@ -77,12 +81,13 @@ package struct WhatIf: Sendable {
         self.horizon = max(1, horizon)
         self.futures = max(1, futures)
         self.seed = seed
+        self.isOver = isOver
     }
 
     /// - Parameter changes: none: how it goes as things are.
     package func answer(_ changes: [ClusterChange] = []) -> Answer {
         var all: [Play] = []
-        for index in 0..<futures { all.append(play(index, changes)) }
+        for index in 0..<futures where !isOver() { all.append(play(index, changes)) }
         return Answer(all: Play.figures(all), futures: all.map { Play.figures([$0]) })
     }
 
@@ -167,6 +172,7 @@ package struct WhatIf: Sendable {
         var submitted = 0
         var instants = 0
         while play.unstarted > 0, instants < Self.mostInstants {
+            if instants % Self.askInterval == Self.askInterval - 1, isOver() { break }
             for job in course.pass(runTime: runTime) {
                 play.waits.append(job.started - job.job.submitted)
                 play.unstarted -= 1
