@@ -74,9 +74,9 @@ struct ClusterOutlook: Sendable {
             advice.reason = "with fewer, the p95 of waits is above \(target) s"
             return answer(isReached: true)
         }
-        if let note = note(length) {
+        guard note(length) == nil else {
             // Whoever knows of no submissions could do without nodes.
-            advice.reason = "the p95 of waits is at most \(target) s as things are; for advice to drain nodes, too little is known: \(note)"
+            advice.reason = "the p95 of waits is at most \(target) s as things are, and too little is known of what comes to drain nodes"
             return answer(isReached: true)
         }
         let candidates = live.nodesToDrain(like: node)
