@@ -69,7 +69,7 @@ package final class PrivatePostgres: Sendable {
 
     private func control(_ verb: String) async throws {
         // Durability is not what is tested.
-        let settings = "-c listen_addresses= -c unix_socket_directories=\(folder) -c fsync=off -c max_connections=400"
+        let settings = "-c listen_addresses= -c unix_socket_directories=\(folder) -c fsync=off -c max_connections=1000"
         let start = verb == "stop" ? [] : ["-l", folder + "/log", "-o", settings]
         try await command("pg_ctl", ["-D", data, "-m", "fast", "-w", "-t", "60"] + start + [verb])
     }

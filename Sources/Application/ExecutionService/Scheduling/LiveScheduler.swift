@@ -22,6 +22,8 @@ struct LiveScheduler {
     private static let grace = 15
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
     private static let mostForecast = 3000
+    /// By which a run is planned that has no limit and is like none before.
+    private static let unknownLimit = 3600
     /// By which a run that goes on beyond its limit is planned further.
     private static let overrun = 60
 
@@ -138,10 +140,11 @@ struct LiveScheduler {
         let traits = traits(owner: run.owner, graph: run.graph, ranks: run.resources.ranks, timeLimit: run.resources.needs.timeLimit)
         let prediction = predict(traits)
         // What is known of its graph and input tells more than what its user ran before.
-        let expected = run.expectedSeconds.map { max(1, min($0, traits.limit)) } ?? prediction.expected
+        let limit = plannedLimit(traits, prediction, isGiven: run.resources.needs.timeLimit != nil)
+        let expected = min(limit, run.expectedSeconds.map { max(1, $0) } ?? prediction.expected)
         let job = Job(
             id: nextJob, submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
-            demand: scheduler.demand(of: run.resources), limit: traits.limit, expected: expected,
+            demand: scheduler.demand(of: run.resources), limit: limit, expected: expected,
             account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
             user: traits.user)
         remember(run.id, attempt: run.attempt, traits, prediction)
@@ -272,12 +275,13 @@ struct LiveScheduler {
         let resources = attempt.resources
         let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
         let prediction = predict(traits)
+        let limit = plannedLimit(traits, prediction, isGiven: resources.needs.timeLimit != nil)
         let started = Int(attempt.startedAt.timeIntervalSince1970)
         // Attempts of before nodes were recorded ran on the only one there was.
         let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
         let job = Job(
-            id: nextJob, submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: traits.limit,
-            expected: prediction.expected, account: accounts.index(of: attempt.owner), user: traits.user)
+            id: nextJob, submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: limit,
+            expected: min(limit, prediction.expected), account: accounts.index(of: attempt.owner), user: traits.user)
         remember(attempt.run, attempt: attempt.attempt, traits, prediction)
         scheduler.resume(
             RunningJob(
@@ -306,9 +310,27 @@ struct LiveScheduler {
         predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
     }
 
+    /// Seconds by which a run is planned. Of one whose user gave no limit, the assumed one is so long that promises to wide runs would lie
+    /// many hours ahead, and narrow ones overtake them all the while: so it is what such runs take, with much to spare. But where windows
+    /// are to be kept empty, nothing shorter is safe.
+    private func plannedLimit(_ traits: JobTraits, _ prediction: RunTimePrediction, isGiven: Bool) -> Int {
+        guard !isGiven, windows.isEmpty, !orders.contains(where: { $0.by != nil }) else { return traits.limit }
+        let isKnown = prediction.p95 < traits.limit
+        return min(traits.limit, isKnown ? max(60, 2 * prediction.p95) : Self.unknownLimit)
+    }
+
     private mutating func traits(of attempt: EndedAttempt) -> JobTraits {
         traits(
             owner: attempt.owner, graph: attempt.graph, ranks: attempt.resources.ranks, timeLimit: attempt.resources.needs.timeLimit)
+    }
+
+    /// Seconds by which a run is planned. Of one whose user gave no limit, the assumed one is so long that promises to wide runs would lie
+    /// many hours ahead, and narrow ones overtake them all the while: so it is what such runs take, with much to spare. But where windows
+    /// are to be kept empty, nothing shorter is safe.
+    private func plannedLimit(_ traits: JobTraits, _ prediction: RunTimePrediction, isGiven: Bool) -> Int {
+        guard !isGiven, windows.isEmpty, !orders.contains(where: { $0.by != nil }) else { return traits.limit }
+        let isKnown = prediction.p95 < traits.limit
+        return min(traits.limit, isKnown ? max(60, 2 * prediction.p95) : Self.unknownLimit)
     }
 
     private mutating func traits(owner: String, graph: Int64, ranks: Int, timeLimit: Int?) -> JobTraits {
