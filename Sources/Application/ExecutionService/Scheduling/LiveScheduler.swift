@@ -324,15 +324,6 @@ struct LiveScheduler {
             owner: attempt.owner, graph: attempt.graph, ranks: attempt.resources.ranks, timeLimit: attempt.resources.needs.timeLimit)
     }
 
-    /// Seconds by which a run is planned. Of one whose user gave no limit, the assumed one is so long that promises to wide runs would lie
-    /// many hours ahead, and narrow ones overtake them all the while: so it is what such runs take, with much to spare. But where windows
-    /// are to be kept empty, nothing shorter is safe.
-    private func plannedLimit(_ traits: JobTraits, _ prediction: RunTimePrediction, isGiven: Bool) -> Int {
-        guard !isGiven, windows.isEmpty, !orders.contains(where: { $0.by != nil }) else { return traits.limit }
-        let isKnown = prediction.p95 < traits.limit
-        return min(traits.limit, isKnown ? max(60, 2 * prediction.p95) : Self.unknownLimit)
-    }
-
     private mutating func traits(owner: String, graph: Int64, ranks: Int, timeLimit: Int?) -> JobTraits {
         let user = users[owner] ?? users.count
         users[owner] = user
