@@ -42,10 +42,18 @@ package struct ChildProcess {
     package init(path: String, arguments: [String], environment: [String], directory: String, descriptors: [Int32]) throws(Failure) {
         var pid: pid_t = 0
         var stage = WEFT_SPAWN_FORK
-        let error = withCStrings([path] + arguments) { arguments in
-            withCStrings(environment) { environment in
-                weft_spawn(path, arguments, environment, directory, descriptors, Int32(descriptors.count), &pid, &stage)
+        func spawn() -> Int32 {
+            withCStrings([path] + arguments) { arguments in
+                withCStrings(environment) { environment in
+                    weft_spawn(path, arguments, environment, directory, descriptors, Int32(descriptors.count), &pid, &stage)
+                }
             }
+        }
+        var error = spawn()
+        // A program that was written just now may be open for writing in a child of another thread, until that has its own program.
+        for _ in 0..<100 where error == ETXTBSY {
+            usleep(10_000)
+            error = spawn()
         }
         guard error == 0 else {
             throw Failure(
