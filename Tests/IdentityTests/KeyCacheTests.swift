@@ -146,7 +146,7 @@ final class KeyServer: Sendable {
         let started = ContinuousClock.now
         await #expect(throws: TokenError.unknownKey) { try await validator.validate(token(forge, kid: "other")) }
         await #expect(throws: TokenError.unknownKey) { try await validator.validate(token(forge, kid: "other")) }
-        #expect(ContinuousClock.now - started < .seconds(5), "an unknown key must be refused fast")
+        #expect(ContinuousClock.now - started < .seconds(1), "an unknown key must be refused fast")
         clock.advance(by: 2 * 3600)
         let error = await #expect(throws: TokenError.self) { try await validator.validate(token(forge, kid: "rsa-1")) }
         #expect(error?.reason.contains("Cannot connect to \(server.url)") == true)

@@ -142,7 +142,7 @@ private func isNear(_ value: Double?, _ other: Double, within part: Double = 0.0
     @Test func intervalsHold() throws {
         var numbers = SeededGenerator(state: 1)
         var (above90, above95, tried) = (0, 0, 0)
-        for _ in 0..<10 {
+        for _ in 0..<40 {
             let noise = (0..<40).map { _ in Double.random(in: 0.7...1.3, using: &numbers) }
             let items = (0..<40).map { _ in Int.random(in: 50...500, using: &numbers) }
             let all = experience(items: items, noise: { noise[$0] })

@@ -23,7 +23,7 @@ import Testing
             next += 1
         }
         for account in 0..<4 { for _ in 0..<50 { submit(account) } }
-        while now < 6 * halfLife {
+        while now < 8 * halfLife {
             for started in scheduler.pass(at: now) {
                 let length = max(1, started.job.limit / (1 + random.below(3)))
                 ends.append((now + length, started.job.id, started.job.account, started.job.ranks, now))
@@ -33,7 +33,7 @@ import Testing
             let ended = ends.remove(at: first)
             now = ended.time
             scheduler.end(ended.job, at: now)
-            if ended.started > 2 * halfLife { used[ended.account] += Double(ended.ranks * (now - ended.started)) }
+            if ended.started > 3 * halfLife { used[ended.account] += Double(ended.ranks * (now - ended.started)) }
         }
         let total = used.reduce(0, +)
         for (account, share) in shares.enumerated() {
