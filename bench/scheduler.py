@@ -189,8 +189,10 @@ def main():
     weft = programs.find_weft(("weft",), knows=("simulate", "--predictor"), made_by="bench-scheduler")
     # What was started is ended also when this is.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder:
-        return sessions.take_all(taken, Session(weft, None, options.short, Path(folder)), options, section="scheduler")
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o711)  # The database's account passes through.
+        return sessions.take_all(taken, Session(weft, None, options.short, folder), options, section="scheduler")
 
 
 if __name__ == "__main__":
