@@ -5,8 +5,8 @@ struct Ceilings: Sendable {
     private(set) var nodes: NodeSet
     /// Those of which it may use nothing.
     private var closed: NodeSet
-    /// What of the others.
-    private var rooms: [Int: Machine.Room] = [:]
+    /// What of the others, by node; empty while there are none.
+    private var rooms: [Machine.Room] = []
 
     init(nodes count: Int) {
         nodes = NodeSet(capacity: count)
@@ -18,8 +18,7 @@ struct Ceilings: Sendable {
     /// Of a node that is not in ``nodes``, all is open.
     func room(_ node: Int, _ free: Machine.Room) -> Machine.Room {
         guard nodes.contains(node) else { return free }
-        guard !closed.contains(node), let ceiling = rooms[node] else { return .none }
-        return Machine.Room(slots: min(free.slots, ceiling.slots), memory: min(free.memory, ceiling.memory))
+        return closed.contains(node) || rooms.isEmpty ? .none : free.least(rooms[node])
     }
 
     mutating func close(_ node: Int) {
@@ -28,9 +27,21 @@ struct Ceilings: Sendable {
     }
 
     mutating func lower(_ node: Int, to room: Machine.Room) {
-        nodes.insert(node)
-        let old = rooms[node] ?? room
-        rooms[node] = Machine.Room(slots: min(old.slots, room.slots), memory: min(old.memory, room.memory))
+        let isFirst = begin(node)
+        rooms[node] = isFirst ? room : rooms[node].least(room)
+    }
+
+    /// Leaves less of a node, of which `room` is open where nothing was said of it before.
+    mutating func lower(_ node: Int, by amount: Machine.Room, from room: @autoclosure () -> Machine.Room) {
+        let isFirst = begin(node)
+        rooms[node] = (isFirst ? room() : rooms[node]) - amount
+    }
+
+    /// - Returns: whether nothing was said of the node before.
+    private mutating func begin(_ node: Int) -> Bool {
+        if rooms.isEmpty { rooms = [Machine.Room](repeating: .none, count: nodes.capacity) }
+        defer { nodes.insert(node) }
+        return !nodes.contains(node)
     }
 
     /// Both.

@@ -21,6 +21,8 @@ package struct Machine: Sendable {
         var memory: Int
 
         static let none = Room(slots: 0, memory: 0)
+        /// More than any node has.
+        static let all = Room(slots: .max, memory: .max)
 
         init(slots: Int, memory: Int) {
             self.slots = slots
@@ -32,6 +34,8 @@ package struct Machine: Sendable {
         func ranks(_ memoryPerRank: Int) -> Int {
             memoryPerRank == 0 ? max(0, slots) : max(0, min(slots, memory / memoryPerRank))
         }
+
+        func least(_ other: Room) -> Room { Room(slots: min(slots, other.slots), memory: min(memory, other.memory)) }
 
         static func + (left: Room, right: Room) -> Room { Room(slots: left.slots + right.slots, memory: left.memory + right.memory) }
         static func - (left: Room, right: Room) -> Room { Room(slots: left.slots - right.slots, memory: left.memory - right.memory) }
@@ -145,6 +149,9 @@ package struct Machine: Sendable {
     var emptyRooms: [Room] { nodes.indices.map { isUp[$0] ? Room(nodes[$0]) : .none } }
 
     // MARK: Demands
+
+    /// Of different ones that were asked for.
+    var demandCount: Int { demands.count }
 
     package mutating func demand(of request: ResourceRequest) -> DemandID {
         var key = ResourceRequest(ranks: 1, memoryPerRank: request.memoryPerRank)
@@ -389,6 +396,22 @@ package struct Machine: Sendable {
                 end += 1
             }
             if up { count(node..<end, from: before, to: after) }
+            node = end
+        }
+    }
+
+    /// Says what of some nodes is free, by node.
+    mutating func setRooms(of nodes: Range<Int>, to rooms: [Room]) {
+        let first = nodes.lowerBound
+        var node = first
+        while node < nodes.upperBound {
+            let (before, after, place, up) = (free[node], rooms[node - first], classOf[node], isUp[node])
+            var end = node
+            while end < nodes.upperBound, free[end] == before, rooms[end - first] == after, classOf[end] == place, isUp[end] == up {
+                free[end] = after
+                end += 1
+            }
+            if up, before != after { count(node..<end, from: before, to: after) }
             node = end
         }
     }

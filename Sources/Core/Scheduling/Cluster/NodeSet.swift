@@ -6,8 +6,10 @@ struct NodeSet: Sendable, Equatable {
     /// A bit for each word that is not 0.
     private var summary: [UInt64]
     private(set) var count = 0
+    let capacity: Int
 
     init(capacity: Int) {
+        self.capacity = capacity
         words = [UInt64](repeating: 0, count: (capacity + 63) / 64)
         summary = [UInt64](repeating: 0, count: (words.count + 63) / 64)
     }

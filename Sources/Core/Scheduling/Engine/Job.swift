@@ -54,6 +54,9 @@ package struct Share: Sendable, Hashable {
     package init(node: Int, ranks: Int) { self.init(nodes: node..<node + 1, ranks: ranks) }
 
     package var nodes: Range<Int> { Int(first)..<Int(first + count) }
+
+    /// Of each node.
+    func amount(_ memoryPerRank: Int) -> Machine.Room { Machine.Room(slots: Int(ranks), memory: Int(ranks) * memoryPerRank) }
 }
 
 /// A job that has its place.
@@ -72,6 +75,9 @@ package struct RunningJob: Sendable, Hashable {
     package var expectedEnd: Int { started.later(by: job.expected) }
     /// Latest second at which its limit ends it.
     package var latestEnd: Int { started.later(by: job.limit) }
+
+    var expected: JobEnd { JobEnd(time: expectedEnd, job: job.id, ranks: Int32(job.ranks)) }
+    var latest: JobEnd { JobEnd(time: latestEnd, job: job.id, ranks: Int32(job.ranks)) }
 }
 
 extension Int {

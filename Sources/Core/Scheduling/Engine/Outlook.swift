@@ -118,6 +118,9 @@ struct Outlook: Sendable {
         return true
     }
 
+    /// What of a node is free at that time.
+    func room(_ node: Int, _ machine: Machine) -> Machine.Room { machine.room(node) + released[node] }
+
     /// Where the job would start at that time.
     func shares(_ machine: Machine) -> [Share]? {
         guard let job else { return nil }

@@ -47,7 +47,11 @@ package struct Scheduler: Sendable {
         return queue.live
     }
 
-    package mutating func demand(of request: ResourceRequest) -> DemandID { machine.demand(of: request) }
+    package mutating func demand(of request: ResourceRequest) -> DemandID {
+        let known = machine.demandCount
+        defer { if machine.demandCount != known { promises.follow(machine) } }
+        return machine.demand(of: request)
+    }
 
     // MARK: What happens
 
@@ -68,7 +72,7 @@ package struct Scheduler: Sendable {
         count(queue[place], -1)
         windows.avoid([], for: id)
         queue.remove(at: place)
-        promises.remove(id)
+        promises.remove(id, machine)
         reservations?.withdraw(id, machine)
     }
 
@@ -76,10 +80,10 @@ package struct Scheduler: Sendable {
         guard let ended = running.removeValue(forKey: id) else { return }
         count(ended.job, -1)
         windows.avoid([], for: id)
-        promises.end(ended, machine)
-        expectedEnds.remove(JobEnd(time: ended.expectedEnd, job: id))
-        latestEnds.remove(JobEnd(time: ended.latestEnd, job: id))
+        expectedEnds.remove(ended.expected)
+        latestEnds.remove(ended.latest)
         machine.release(ended.shares, ended.job.demand)
+        promises.end(ended, machine)
         accounts.end(ended, memoryPerRank: machine.memoryPerRank(ended.job.demand), at: now)
         reservations?.end(ended, at: now, machine)
     }
@@ -87,23 +91,23 @@ package struct Scheduler: Sendable {
     /// The job runs longer than was expected of it.
     package mutating func outlives(_ id: Int, expected: Int) {
         guard var job = running[id] else { return }
-        expectedEnds.remove(JobEnd(time: job.expectedEnd, job: id))
+        expectedEnds.remove(job.expected)
         job.job.expected = expected
         running[id] = job
-        expectedEnds.insert(JobEnd(time: job.expectedEnd, job: id))
+        expectedEnds.insert(job.expected)
     }
 
     /// The job's limit has passed and it still runs.
     package mutating func overruns(_ id: Int, limit: Int) {
         guard var job = running[id] else { return }
         promises.end(job, machine)
-        expectedEnds.remove(JobEnd(time: job.expectedEnd, job: id))
-        latestEnds.remove(JobEnd(time: job.latestEnd, job: id))
+        expectedEnds.remove(job.expected)
+        latestEnds.remove(job.latest)
         job.job.limit = limit
         job.job.expected = limit
         running[id] = job
-        expectedEnds.insert(JobEnd(time: job.expectedEnd, job: id))
-        latestEnds.insert(JobEnd(time: job.latestEnd, job: id))
+        expectedEnds.insert(job.expected)
+        latestEnds.insert(job.latest)
         promises.begin(job, machine)
     }
 
@@ -132,7 +136,8 @@ package struct Scheduler: Sendable {
 
     package mutating func setUp(_ node: Int, _ up: Bool, at now: Int) {
         machine.setUp(node, up)
-        if !up { promises.remove(on: node) }
+        if !up { promises.remove(on: node, machine) }
+        promises.follow(machine)
         reserveAnew(at: now)
     }
 
@@ -146,6 +151,7 @@ package struct Scheduler: Sendable {
 
     /// More nodes, behind those that there are. Promises are made anew, as after every change of the machine.
     package mutating func add(_ nodes: [ClusterNode], at now: Int) {
+        promises.removeAll()
         machine = machine.emptied(adding: nodes)
         particular = 0
         for job in running.values {
@@ -199,8 +205,8 @@ package struct Scheduler: Sendable {
     /// Takes up a promise that was made to a waiting job before.
     package mutating func promise(_ id: Int, at start: Int) {
         guard case .promises = policy.backfill, let place = queue.place(of: id) else { return }
-        promises.countSlots(running: runningJobs, machine)
-        promises.add(queue[place], at: start, shares: [], running: running.values, machine)
+        promises.countSlots(ends: latestEnds)
+        promises.add(queue[place], at: start, ends: latestEnds)
     }
 
     /// The latest start that the job was promised.
@@ -295,7 +301,7 @@ package struct Scheduler: Sendable {
             if promises.isPool {
                 promises.givePlaces(running: runningJobs, machine, windows)
             } else {
-                promises.countSlots(running: runningJobs, machine)
+                promises.countSlots(ends: latestEnds)
             }
         }
         var started: [RunningJob] = []
@@ -303,7 +309,7 @@ package struct Scheduler: Sendable {
             guard let place = queue.place(of: promise.job.id) else { continue }
             // Whoever may not use it at its time, because of others' rights, loses it.
             guard hold(promise.job) == nil else {
-                promises.remove(promise.job.id)
+                promises.remove(promise.job.id, machine)
                 continue
             }
             if promises.isPool || promise.start < now {
@@ -339,39 +345,43 @@ package struct Scheduler: Sendable {
                 if hold(promise.job, beside: job) != nil { return false }
             }
         }
-        var ceilings: Ceilings?
-        if promises.isPool {
-            guard job.ranks <= promises.mostRanks(for: job, until: end, machine) else { return false }
-        } else {
-            ceilings = Ceilings.lower(promises.ceilings(for: job, until: end, machine), windows.closed(to: job, at: now))
+        let closed = windows.closed(to: job, at: now)
+        var shares: [Share]?
+        if !promises.isPool {
+            shares = promises.place(job, until: end, in: &machine, within: closed)
+        } else if job.ranks <= promises.mostRanks(for: job, until: end, machine) {
+            shares = machine.place(job.ranks, job.demand, within: closed)
         }
-        guard let shares = machine.place(job.ranks, job.demand, within: ceilings) else { return false }
+        guard let shares else { return false }
         start(place, shares, at: now, &started)
         return true
     }
 
+    /// Promises the earliest start that would break no promise if all that runs ended by its limit only, and some more.
     private mutating func promise(_ job: Job, slack: Int, at now: Int) {
-        guard let (first, shares) = earliest(for: job, notBefore: now, from: now) else { return }
-        let later = first + min(first - now, slack)
-        guard let (start, places) = later == first ? (first, shares) : earliest(for: job, notBefore: later, from: now) else { return }
-        promises.add(job, at: start, shares: places, running: running.values, machine)
-        newPromises.append((job.id, start))
+        if promises.isPool {
+            func earliest(notBefore time: Int) -> Int? { promises.earliestByCount(for: job, notBefore: time, ends: latestEnds, machine) }
+            guard let first = earliest(notBefore: now), let start = earliest(notBefore: first + min(first - now, slack)) else { return }
+            promises.add(job, at: start, ends: latestEnds)
+            newPromises.append((job.id, start))
+        } else {
+            defer { outlook.clear() }
+            look(for: job, notBefore: now, from: now)
+            let later = outlook.time.later(by: min(outlook.time - now, slack))
+            if later != outlook.time, outlook.time != .max { look(for: job, notBefore: later, from: now) }
+            guard outlook.time != .max, let shares = outlook.shares(machine) else { return }
+            promises.add(job, at: outlook.time, shares: shares, machine) { outlook.room($0, machine) }
+            newPromises.append((job.id, outlook.time))
+        }
     }
 
-    /// When the job could start if all that runs ended by its limit only, without breaking a promise.
-    private mutating func earliest(for job: Job, notBefore time: Int, from now: Int) -> (start: Int, shares: [Share])? {
-        if promises.isPool {
-            return promises.earliestByCount(for: job, notBefore: time, ends: latestEnds, running: running, machine).map { ($0, []) }
-        }
-        defer { outlook.clear() }
+    private mutating func look(for job: Job, notBefore time: Int, from now: Int) {
         let instants = (windows.boundaries(after: now) + promises.all.map(\.end) + [time]).sorted()
         outlook.look(
             for: job, from: now, notBefore: time, machine, ends: latestEnds, running: running, instants: instants
         ) { instant, room in
             Ceilings.lower(promises.ceilings(for: job, at: instant, machine, room: room), windows.closed(to: job, at: instant))
         }
-        guard outlook.time != .max, let shares = outlook.shares(machine) else { return nil }
-        return (outlook.time, shares)
     }
 
     // MARK: With reservations for all
@@ -414,7 +424,7 @@ package struct Scheduler: Sendable {
     private mutating func start(_ place: Int, _ shares: [Share], at now: Int, _ started: inout [RunningJob]) {
         let job = RunningJob(job: queue[place], started: now, shares: shares)
         queue.remove(at: place)
-        promises.remove(job.job.id)
+        promises.remove(job.job.id, machine)
         accounts.leave(job.job)
         record(job, at: now)
         started.append(job)
@@ -422,8 +432,8 @@ package struct Scheduler: Sendable {
 
     private mutating func record(_ job: RunningJob, at now: Int) {
         running[job.job.id] = job
-        expectedEnds.insert(JobEnd(time: job.expectedEnd, job: job.job.id))
-        latestEnds.insert(JobEnd(time: job.latestEnd, job: job.job.id))
+        expectedEnds.insert(job.expected)
+        latestEnds.insert(job.latest)
         promises.begin(job, machine)
         accounts.start(job, memoryPerRank: machine.memoryPerRank(job.job.demand), at: now)
     }

@@ -52,6 +52,22 @@ struct SortedChunks<Element: Comparable & Sendable>: Sendable {
 struct JobEnd: Sendable, Comparable {
     var time: Int
     var job: Int
+    /// Of the job, where they are asked for.
+    var ranks: Int32 = 0
 
     static func < (left: JobEnd, right: JobEnd) -> Bool { (left.time, left.job) < (right.time, right.job) }
+}
+
+extension SortedChunks<JobEnd> {
+    /// Of the jobs that end after `time`.
+    func ranks(after time: Int) -> Int {
+        var sum = 0
+        for chunk in chunks.reversed() {
+            for end in chunk.reversed() {
+                guard end.time > time else { return sum }
+                sum += Int(end.ranks)
+            }
+        }
+        return sum
+    }
 }
