@@ -57,22 +57,27 @@ package struct SimilarPast: RunTimePredictor {
     package init() {}
 
     package func predict(_ job: JobTraits) -> RunTimePrediction {
-        var pool: [(value: Int, order: Int, weight: Double)] = []
-        pool.reserveCapacity(2 * Self.depth)
-        for (index, ended) in (own[job.user]?.jobs ?? []).enumerated() {
-            pool.append((min(ended.runTime, job.limit), pool.count, ended.likeness(to: job, Self.decay[index])))
+        // Run times with their places in the pool below, so that they sort fast and equal ones stay in their order.
+        var order: [UInt64] = []
+        var weights: [Double] = []
+        order.reserveCapacity(2 * Self.depth)
+        weights.reserveCapacity(2 * Self.depth)
+        func count(_ ended: Ended, _ weight: Double) {
+            order.append(UInt64(min(ended.runTime, job.limit)) << 8 | UInt64(weights.count))
+            weights.append(ended.likeness(to: job, weight))
         }
+        for (index, ended) in (own[job.user]?.jobs ?? []).enumerated() { count(ended, Self.decay[index]) }
         for (index, ended) in everybody.jobs.enumerated() where ended.traits.user != job.user {
-            pool.append((min(ended.runTime, job.limit), pool.count, ended.likeness(to: job, Self.decay[index] * Self.foreign)))
+            count(ended, Self.decay[index] * Self.foreign)
         }
-        guard !pool.isEmpty else { return RunTimePrediction(job.limit, limit: job.limit) }
-        pool.sort { $0.value < $1.value || ($0.value == $1.value && $0.order < $1.order) }
-        let total = pool.reduce(0) { $0 + $1.weight }
+        guard !order.isEmpty else { return RunTimePrediction(job.limit, limit: job.limit) }
+        order.sort()
+        let total = order.reduce(0) { $0 + weights[Int($1 & 0xFF)] }
         func quantile(_ need: Double) -> Int? {
             var sum = 0.0
-            for ended in pool {
-                sum += ended.weight
-                if sum >= need { return ended.value }
+            for ended in order {
+                sum += weights[Int(ended & 0xFF)]
+                if sum >= need { return Int(ended >> 8) }
             }
             return nil
         }

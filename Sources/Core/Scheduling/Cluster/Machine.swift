@@ -15,7 +15,7 @@ package struct DemandID: Sendable, Hashable {
 /// counted along.
 package struct Machine: Sendable {
     /// What of a node is free.
-    struct Room: Sendable, Hashable {
+    struct Room: Sendable, Hashable, Comparable {
         var slots: Int
         /// MiB.
         var memory: Int
@@ -37,35 +37,57 @@ package struct Machine: Sendable {
 
         func least(_ other: Room) -> Room { Room(slots: min(slots, other.slots), memory: min(memory, other.memory)) }
 
+        static func < (left: Room, right: Room) -> Bool {
+            left.slots < right.slots || (left.slots == right.slots && left.memory < right.memory)
+        }
+
         static func + (left: Room, right: Room) -> Room { Room(slots: left.slots + right.slots, memory: left.memory + right.memory) }
         static func - (left: Room, right: Room) -> Room { Room(slots: left.slots - right.slots, memory: left.memory - right.memory) }
     }
 
     private struct Class: Sendable {
         var offer: ClusterNode
-        /// Its nodes that are up, by what is free of them.
-        var groups: [(room: Room, nodes: NodeSet)] = []
-        /// Of a room, in ``groups``.
-        var places: [Room: Int] = [:]
+        /// Of its nodes that are up, what is free, ascending.
+        var rooms: [Room] = []
+        /// The nodes with each of ``rooms``; none is empty.
+        var groups: [NodeSet] = []
+        /// Empty ones for later groups.
+        private var spare: [NodeSet] = []
         /// The demands that its nodes suit.
         var demands: [Int] = []
 
-        mutating func insert(_ alike: Range<Int>, _ room: Room, capacity: Int) {
-            if let place = places[room] { return groups[place].nodes.insert(alike) }
-            // The place of a room that no node has any more is taken over.
-            let place = groups.firstIndex { $0.nodes.count == 0 } ?? groups.count
-            if place == groups.count {
-                groups.append((room, NodeSet(capacity: capacity)))
-            } else {
-                places[groups[place].room] = nil
-                groups[place].room = room
+        init(offer: ClusterNode) { self.offer = offer }
+
+        /// The first of ``rooms`` that is not less.
+        private func place(of room: Room) -> Int {
+            var (low, high) = (0, rooms.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if rooms[middle] < room { low = middle + 1 } else { high = middle }
             }
-            places[room] = place
-            groups[place].nodes.insert(alike)
+            return low
+        }
+
+        func group(of room: Room) -> Int? {
+            let place = place(of: room)
+            return place < rooms.count && rooms[place] == room ? place : nil
+        }
+
+        mutating func insert(_ alike: Range<Int>, _ room: Room, capacity: Int) {
+            let place = place(of: room)
+            if place == rooms.count || rooms[place] != room {
+                rooms.insert(room, at: place)
+                groups.insert(spare.popLast() ?? NodeSet(capacity: capacity), at: place)
+            }
+            groups[place].insert(alike)
         }
 
         mutating func remove(_ alike: Range<Int>, _ room: Room) {
-            if let place = places[room] { groups[place].nodes.remove(alike) }
+            guard let place = group(of: room) else { return }
+            groups[place].remove(alike)
+            guard groups[place].count == 0 else { return }
+            rooms.remove(at: place)
+            spare.append(groups.remove(at: place))
         }
     }
 
@@ -303,8 +325,8 @@ package struct Machine: Sendable {
         var shares: [Share] = []
         var left = ranks
         for place in demands[demand.index].classes where left > 0 {
-            while left > 0, let group = bestGroup(in: place, for: left, memory, ceilings?.nodes) {
-                fill(from: group, of: place, &left, memory, ceilings?.nodes, &shares)
+            while left > 0, let room = bestRoom(in: place, for: left, memory, ceilings?.nodes) {
+                fill(from: room, of: place, &left, memory, ceilings?.nodes, &shares)
             }
             guard let ceilings, left > 0 else { continue }
             // Where some of what is free is not open, each node is looked at.
@@ -319,34 +341,34 @@ package struct Machine: Sendable {
         return shares
     }
 
-    /// Of the groups with a node outside `closed`: the one whose nodes have the least room in which all `ranks` fit, else the one
-    /// whose nodes have the most.
-    private func bestGroup(in place: Int, for ranks: Int, _ memory: Int, _ closed: NodeSet?) -> Int? {
-        var best: (group: Int, order: (Int, Int, Int))?
-        for (group, value) in classes[place].groups.enumerated() where value.nodes.count > 0 {
-            let most = value.room.ranks(memory)
+    /// Of what is free of nodes outside `closed`: the least room in which all `ranks` fit, else the most.
+    private func bestRoom(in place: Int, for ranks: Int, _ memory: Int, _ closed: NodeSet?) -> Room? {
+        var best: (room: Room, order: Int)?
+        for (group, room) in classes[place].rooms.enumerated() {
+            let most = room.ranks(memory)
             guard most > 0 else { continue }
-            let order = (most >= ranks ? most - ranks : Int.max - most, value.room.slots, value.room.memory)
+            // Of equal ones the first, which has the least room.
+            let order = most >= ranks ? most - ranks : Int.max - most
             guard best.map({ order < $0.order }) ?? true else { continue }
-            if let closed, value.nodes.first(where: { !closed.contains($0) }) == nil { continue }
-            best = (group, order)
+            if let closed, classes[place].groups[group].first(where: { !closed.contains($0) }) == nil { continue }
+            best = (room, order)
         }
-        return best?.group
+        return best?.room
     }
 
     /// Takes nodes of a group, as long as all that each has room for is needed; at least one.
     private mutating func fill(
-        from group: Int, of place: Int, _ left: inout Int, _ memory: Int, _ closed: NodeSet?, _ shares: inout [Share]
+        from room: Room, of place: Int, _ left: inout Int, _ memory: Int, _ closed: NodeSet?, _ shares: inout [Share]
     ) {
-        let most = classes[place].groups[group].room.ranks(memory)
+        let most = room.ranks(memory)
         var from = 0
         repeat {
-            guard let node = classes[place].groups[group].nodes.first(from: from, where: { !(closed?.contains($0) ?? false) }) else {
-                return
-            }
+            guard let group = classes[place].group(of: room),
+                let node = classes[place].groups[group].first(from: from, where: { !(closed?.contains($0) ?? false) })
+            else { return }
             var end = node + 1
             let limit = min(nodes.count, node + left / most)
-            while end < limit, classes[place].groups[group].nodes.contains(end), !(closed?.contains(end) ?? false) { end += 1 }
+            while end < limit, classes[place].groups[group].contains(end), !(closed?.contains(end) ?? false) { end += 1 }
             let share = Share(nodes: node..<end, ranks: min(left, most))
             change(share, memory, sign: -1)
             shares.append(share)
