@@ -8,6 +8,24 @@ import WorkflowModel
 @Suite struct OvertakingTests {
     static let nodes = equalNodes(10)
 
+    /// The third and the second were promised starts that the first, who runs beyond its limit, lets both miss.
+    @Test func twoThatMissedTheirPromisesDoNotWaitForEachOther() {
+        let jobs = [
+            Replay.Entry(0, 1000, ranks: 9, limit: 100), Replay.Entry(1, 50, ranks: 10), Replay.Entry(2, 1, ranks: 10),
+            Replay.Entry(3, 5000, ranks: 1),
+        ]
+        var replay = Replay(jobs, .weft, nodes: Self.nodes)
+        var promised: Set<Int> = []
+        while replay.step() != nil { promised.formUnion((1...2).filter { replay.scheduler.promisedStart(of: $0) != nil }) }
+        #expect(promised == [1, 2])
+        #expect(replay.starts[1...2].contains(1000) && !replay.starts.contains(nil), "\(replay.starts)")
+    }
+
+    @Test(arguments: NamedPolicy.allCases) func allThatFitStartInOnePass(_ policy: NamedPolicy) {
+        let starts = Replay.starts((0..<1000).map { _ in Replay.Entry(0, 10, ranks: 1) }, policy.policy, nodes: equalNodes(1000))
+        #expect(starts.allSatisfy { $0 == 0 })
+    }
+
     @Test func aPredictionThatIsTooLowDelaysTheHeadUntilTheGuardSeesTheLimit() {
         let jobs = [
             Replay.Entry(0, 100, ranks: 6), Replay.Entry(1, 10, ranks: 10), Replay.Entry(60, 500, ranks: 4, limit: 1000, expected: 10),

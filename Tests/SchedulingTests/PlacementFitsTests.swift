@@ -18,6 +18,8 @@ import WorkflowModel
         #expect(field(.init(ranks: 4, memoryPerRank: 25)) == nil)
         #expect(field(.init(ranks: 4, memoryPerRank: 1, needs: RunNeeds(nodes: 2))) == "/needs/nodes")
         #expect(field(.init(ranks: 4, memoryPerRank: 1, needs: RunNeeds(labels: ["gpu"]))) == "/needs/labels")
+        let blocks = [RankBlock(ranks: 1, labels: ["gpu"]), RankBlock(ranks: 3, labels: [])]
+        #expect(field(.init(ranks: 4, memoryPerRank: 1, blocks: blocks)) == "/needs/elements")
         #expect(field(.init(ranks: 4, memoryPerRank: 1, needs: RunNeeds(architecture: "aarch64"))) == "/needs/architecture")
     }
 }

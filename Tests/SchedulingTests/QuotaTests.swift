@@ -156,6 +156,48 @@ import WorkflowModel
         #expect(!starts.contains(nil), "\(starts)")
     }
 
+    /// What the first account has started since leaves nothing of its quota for its promise: that is no one else's matter.
+    @Test func aPromiseThatItsOwnQuotaHoldsBackStopsNobody() {
+        let accounts = Self.accounts(.init(quota: .init(ranks: 5)), .init())
+        let starts = Replay.starts(
+            [
+                Replay.Entry(0, 100, ranks: 6, account: 1), Replay.Entry(1, 10, ranks: 5), Replay.Entry(2, 50, ranks: 1),
+                Replay.Entry(3, 1000, ranks: 1, account: 1),
+            ], .weft, nodes: equalNodes(10), accounts: accounts)
+        #expect(starts[2] == 2 && starts[3] == 3, "\(starts)")
+    }
+
+    @Test(arguments: NamedPolicy.allCases.filter { $0 != .conservative }) func howeverManyAreHeldBackTheNextOneStarts(_ policy: NamedPolicy)
+    {
+        let accounts = Self.accounts(.init(quota: .init(ranks: 1)), .init())
+        let held = (0..<400).map { _ in Replay.Entry(0, 10, ranks: 2) }
+        let starts = Replay.starts(
+            held + [Replay.Entry(1, 10, ranks: 1, account: 1)], policy.policy, nodes: equalNodes(4), accounts: accounts)
+        #expect(starts.last == 1)
+    }
+
+    /// Limit 10, but it runs for 100: what it took is counted.
+    @Test func whatIsUsedBeyondTheLimitCountsToo() {
+        let accounts = Self.accounts(.init(quota: .init(rankSeconds: 200)))
+        let starts = Replay.starts(
+            [Replay.Entry(0, 100, ranks: 1, limit: 10), Replay.Entry(200, 10, ranks: 11), Replay.Entry(200, 10, ranks: 10)], .easy,
+            nodes: equalNodes(20), accounts: accounts)
+        #expect(starts == [0, nil, 200])
+    }
+
+    /// A sibling's job whose own quota of memory or rank-seconds is used up, or that waits for its reservation, reclaims nothing.
+    @Test(arguments: [Accounts.Quota(ranks: 4, rankSeconds: 30), Accounts.Quota(ranks: 4)])
+    func whoCouldNotUseItsRanksReclaimsNothing(_ quota: Accounts.Quota) {
+        var borrower = Accounts.Quota(ranks: 2)
+        borrower.borrowedRanks = 2
+        let accounts = Self.accounts(.init(quota: borrower), .init(quota: quota))
+        let first = Replay.Entry(0, 10, ranks: 3, account: 1, reservation: quota.rankSeconds == nil ? 7 : nil)
+        let starts = Replay.starts(
+            [first, Replay.Entry(1, 10, ranks: 1, account: 1), Replay.Entry(12, 10, ranks: 3)], .easy, nodes: equalNodes(8),
+            accounts: accounts)
+        #expect(starts[2] == 12, "\(starts)")
+    }
+
     /// A quota held it back at the time that it was promised; later it would run into the window.
     @Test(arguments: NamedPolicy.allCases) func aJobThatIsHeldBeyondItsTimeRunsIntoNoWindow(_ policy: NamedPolicy) {
         let accounts = Self.accounts(.init(quota: .init(ranks: 1)), .init())

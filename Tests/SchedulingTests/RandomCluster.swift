@@ -17,7 +17,8 @@ struct RandomCluster {
     /// Nodes or windows change while jobs wait.
     var isUnsteady = false
 
-    init(_ seed: Int, _ policy: NamedPolicy) {
+    /// - Parameter overrun: some jobs go on beyond their limits.
+    init(_ seed: Int, _ policy: NamedPolicy, overrun: Bool = false) {
         self.policy = policy
         var random = SeededGenerator(seed)
         addNodes(&random)
@@ -29,6 +30,9 @@ struct RandomCluster {
             changes.append(.init(entries[id].submitted + random.below(60), .withdraw(id)))
         }
         changes.sort { $0.time < $1.time }
+        guard overrun else { return }
+        isUnsteady = true
+        for id in entries.indices where random.chance(1, in: 4) { entries[id].runTime = entries[id].limit + 1 + random.below(60) }
     }
 
     var slots: Int { nodes.reduce(0) { $0 + $1.slots } }

@@ -52,6 +52,9 @@ struct Replay {
         }
     }
 
+    /// Seconds by which a job that goes on beyond its limit is planned further.
+    static let overrun = 7
+
     /// What happened at one instant.
     struct Instant {
         var now: Int
@@ -63,7 +66,9 @@ struct Replay {
     private struct Event {
         var time: Int
         var id: Int
-        var isEnd: Bool
+        var kind: Kind
+
+        enum Kind { case outlived, end, overdue }
     }
 
     let entries: [Entry]
@@ -124,8 +129,13 @@ struct Replay {
         guard now < .max else { return nil }
         var instant = Instant(now: now)
         var ends: [Int] = []
+        var overdue: [Int] = []
         for event in events where event.time == now {
-            if event.isEnd { ends.append(event.id) } else { outlive(event.id) }
+            switch event.kind {
+            case .outlived: outlive(event.id)
+            case .end: ends.append(event.id)
+            case .overdue: overdue.append(event.id)
+            }
         }
         events.removeAll { $0.time == now }
         ends.sort()
@@ -134,6 +144,9 @@ struct Replay {
             scheduler.end(id, at: now)
             if let job = running.removeValue(forKey: id) { instant.ended.append(job) }
         }
+        for id in overdue { events.append(Event(time: now + Self.overrun, id: id, kind: .overdue)) }
+        scheduler.overrun(overdue.filter { running[$0] != nil }.sorted(), by: Self.overrun, at: now)
+        events.removeAll { $0.kind == .overdue && running[$0.id] == nil }
         while changed < changes.count, changes[changed].time == now {
             make(changes[changed].kind, at: now)
             instant.changes.append(changes[changed])
@@ -149,22 +162,23 @@ struct Replay {
             starts[id] = now
             shares[id] = job.shares
             running[id] = job
-            events.append(Event(time: now + entries[id].runTime, id: id, isEnd: true))
-            if job.job.expected < entries[id].runTime { events.append(Event(time: job.expectedEnd, id: id, isEnd: false)) }
+            events.append(Event(time: now + entries[id].runTime, id: id, kind: .end))
+            if job.job.expected < entries[id].runTime { events.append(Event(time: job.expectedEnd, id: id, kind: .outlived)) }
+            if job.job.limit < entries[id].runTime { events.append(Event(time: job.latestEnd, id: id, kind: .overdue)) }
         }
         wake = scheduler.nextWake(after: now)
         return instant
     }
 
     private mutating func outlive(_ id: Int) {
-        guard var job = running[id] else { return }
+        guard var job = running[id], job.job.expected < entries[id].limit else { return }
         let count = corrected[id, default: 0]
         corrected[id] = count + 1
         let next = count < entries[id].corrections.count ? entries[id].corrections[count] : entries[id].limit
         job.job.expected = max(job.job.expected + 1, next)
         scheduler.outlives(id, expected: job.job.expected)
         running[id] = job
-        if job.job.expected < entries[id].runTime { events.append(Event(time: job.expectedEnd, id: id, isEnd: false)) }
+        if job.job.expected < entries[id].runTime { events.append(Event(time: job.expectedEnd, id: id, kind: .outlived)) }
     }
 
     private mutating func make(_ change: Change.Kind, at now: Int) {
@@ -196,6 +210,7 @@ struct Replay {
         scheduler.setWindows(windows, at: now)
         for id in running.keys.sorted() { if let job = running[id] { scheduler.resume(job, at: now) } }
         for job in old.waiting.sorted(by: { $0.id < $1.id }) { scheduler.submit(job, at: now) }
+        for job in old.waiting { if let start = old.promisedStart(of: job.id) { scheduler.promise(job.id, at: start, now: now) } }
     }
 }
 

@@ -38,7 +38,8 @@ struct ScheduleAudit {
 
     private mutating func fail(_ now: Int, _ what: String) { faults.append((now == .max ? "in the end: " : "at \(now): ") + what) }
 
-    private mutating func check(_ instant: Replay.Instant, _ scheduler: borrowing Scheduler) {
+    /// - Parameter isSteady: what was promised still counts.
+    mutating func check(_ instant: Replay.Instant, _ scheduler: borrowing Scheduler, isSteady: Bool = true) {
         let now = instant.now
         for job in instant.ended { count(job, -1, at: now) }
         for change in instant.changes {
@@ -61,7 +62,7 @@ struct ScheduleAudit {
         checkCapacity(now)
         if scheduler.waitingCount != waiting.count { fail(now, "\(scheduler.waitingCount) jobs wait instead of \(waiting.count)") }
         if !instant.changes.isEmpty, scheduler.runningJobs.map(\.job.id) != running.keys.sorted() { fail(now, "a running job is lost") }
-        if sample.hasQuotas { return }
+        if sample.hasQuotas || !isSteady { return }
         switch sample.policy.policy.backfill {
         case .none, .easy: checkHead(now, scheduler)
         case .promises: checkPromises(now, scheduler)
@@ -172,9 +173,9 @@ struct ScheduleAudit {
         !fits(entry, capacity.slots, capacity.memory) { _ in true }
     }
 
-    private func fits(_ entry: Replay.Entry, at instant: Int) -> Bool {
+    private func fits(_ entry: Replay.Entry, at instant: Int, from now: Int) -> Bool {
         var (slots, memory) = (slots, memory)
-        for (id, job) in running where job.started + sample.entries[id].limit <= instant {
+        for (id, job) in running where now < instant && job.started + sample.entries[id].limit <= instant {
             for node in job.shares.nodeOfRank {
                 slots[node] += 1
                 memory[node] += sample.entries[id].request.memoryPerRank
@@ -188,7 +189,7 @@ struct ScheduleAudit {
     private func earliest(_ entry: Replay.Entry, from now: Int) -> Int {
         var instants = windows.flatMap { [$0.start, $0.end] }
         for (id, job) in running { instants.append(job.started + sample.entries[id].limit) }
-        return instants.filter { $0 > now }.sorted().first { fits(entry, at: $0) } ?? .max
+        return instants.filter { $0 > now }.sorted().first { fits(entry, at: $0, from: now) } ?? .max
     }
 
     /// The first that could run at all does not fit, and where only limits count, it is never delayed any more.
@@ -198,7 +199,7 @@ struct ScheduleAudit {
         let first = queue.first { !sample.entries[$0].request.blocks.isEmpty || !isTooLarge(sample.entries[$0]) }
         guard let first, sample.entries[first].request.blocks.isEmpty else { return }
         let entry = sample.entries[first]
-        if fits(entry, at: now) { fail(now, "\(first) is the first and fits, but does not start") }
+        if fits(entry, at: now, from: now) { fail(now, "\(first) is the first and fits, but does not start") }
         if isByArrival, sample.goesByLimits, !sample.isUnsteady, promises[first] == nil { promises[first] = earliest(entry, from: now) }
     }
 
@@ -230,7 +231,7 @@ struct ScheduleAudit {
 
     // MARK: At the end
 
-    private mutating func checkAllHaveStarted(_ starts: [Int?]) {
+    mutating func checkAllHaveStarted(_ starts: [Int?]) {
         if !running.isEmpty { fail(.max, "\(running.keys.sorted()) have not ended") }
         for (id, start) in starts.enumerated() where start == nil && !withdrawn.contains(id) {
             let entry = sample.entries[id]

@@ -17,6 +17,15 @@ import WorkflowModel
         if !failed.isEmpty { Issue.record("\(failed.count) of 480: \(failed.prefix(5).joined(separator: "; "))") }
     }
 
+    /// Limits that are not kept break promises, and nothing else.
+    @Test(arguments: NamedPolicy.allCases) func whoeverRunsBeyondItsLimitHoldsNobodyBackForGood(_ policy: NamedPolicy) {
+        for seed in 2_000_000..<2_000_400 {
+            guard let fault = ScheduleAudit.faults(RandomCluster(seed, policy, overrun: true)).first else { continue }
+            Issue.record("RandomCluster(\(seed), \(policy.rawValue), overrun: true) \(fault)")
+            return
+        }
+    }
+
     /// Live, in a simulation and after a restart.
     @Test(arguments: NamedPolicy.allCases) func theSameEventsGiveTheSameDecisions(_ policy: NamedPolicy) {
         for seed in 1_000_000..<1_000_200 {
@@ -36,9 +45,27 @@ import WorkflowModel
                     return
                 }
                 count += 1
-                // What was promised, and how much was used when, is not known to a scheduler that is set up anew.
+                // Which reservations there were, and how much was used when, is not known to a scheduler that is set up anew.
                 if policy != .conservative, policy != .weft, !sample.hasShares, count % 7 == 0 { other.rebuild(at: instant.now) }
             }
+        }
+    }
+
+    /// Promises are taken up as far as they can still be kept.
+    @Test func nothingIsBrokenByARestart() {
+        for seed in 3_000_000..<3_000_400 {
+            let sample = RandomCluster(seed, .weft, overrun: seed % 2 == 0)
+            var (audit, replay) = (ScheduleAudit(sample), sample.replay())
+            var count = 0
+            while let instant = replay.step() {
+                audit.check(instant, replay.scheduler, isSteady: false)
+                count += 1
+                if count % 5 == 0, !sample.hasShares { replay.rebuild(at: instant.now) }
+            }
+            audit.checkAllHaveStarted(replay.starts)
+            guard let fault = audit.faults.first else { continue }
+            Issue.record("RandomCluster(\(seed), weft) \(fault)")
+            return
         }
     }
 }

@@ -19,7 +19,6 @@ import WorkflowModel
         WhatIf(scheduler, at: 0, past: past, histories: RunTimeHistories(), horizon: horizon, futures: 2)
     }
 
-    /// Two nodes, both busy until 100; three jobs wait.
     @Test func whoIsNotWaitedForEndsEarly() {
         let scheduler = Self.scheduler(2, ranks: [2, 1])
         let whatIf = WhatIf(scheduler, at: 0, past: [], histories: RunTimeHistories(), horizon: 400, futures: 64) { true }
@@ -28,6 +27,7 @@ import WorkflowModel
         #expect(whatIf.fewestToAdd(like: node, from: 0, atMost: 1000, p95: 0) != nil)
     }
 
+    /// Two nodes, both busy until 100; three jobs wait.
     @Test func waitsAreThoseOfTheChangedCluster() {
         let whatIf = Self.whatIf(Self.scheduler(2, ranks: [2, 1, 1, 1]))
         func figures(_ changes: [ClusterChange]) -> (mean: Double, p50: Int, p95: Int, used: Double) {
@@ -43,7 +43,7 @@ import WorkflowModel
         #expect(figures([.add(1, like: Self.node, from: 30)]) == (230.0 / 3, 100, 100, 500.0 / (800 + 370)))
         #expect(figures([.add(3, like: Self.node, from: 0)]) == (0, 0, 0, 500.0 / 2000))
         // 100, 200, 300: what runs on the drained node goes on.
-        #expect(figures([.drain([1], by: 0)]) == (200, 200, 300, 500.0 / 400))
+        #expect(figures([.drain([1], by: 0)]) == (200, 200, 300, 1))
         // A job that starts there at 100 could run until 200.
         #expect(figures([.drain([1], by: 199)]) == (200, 200, 300, 500.0 / (800 - 201)))
         #expect(figures([.drain([1], by: 200)]) == (400.0 / 3, 100, 200, 500.0 / 600))
@@ -152,8 +152,8 @@ import WorkflowModel
         for (id, limit) in [200, 100].enumerated() { scheduler.submit(Job(id: id, submitted: 0, ranks: 1, limit: limit), at: 0) }
         let started = scheduler.pass(at: 0)
         let used = started.map { $0.shares[0].nodes.lowerBound }
-        #expect(scheduler.nodesToDrain(of: Self.node.nodeClass) == [[0, 1, 2].first { !used.contains($0) }, used[1], used[0]])
+        #expect(scheduler.nodesToDrain(like: Self.node) == [[0, 1, 2].first { !used.contains($0) }, used[1], used[0]])
         scheduler.setUp(2, false, at: 0)
-        #expect(scheduler.nodesToDrain(of: Self.node.nodeClass).contains(2) == false)
+        #expect(scheduler.nodesToDrain(like: Self.node).contains(2) == false)
     }
 }

@@ -97,6 +97,29 @@ import WorkflowModel
         #expect(starts == [200])
     }
 
+    /// Slots are counted again once no window is left: the promise is one of slots, not of places, and the last job overtakes it.
+    @Test(arguments: NamedPolicy.allCases) func aWindowThatIsOverChangesNothing(_ policy: NamedPolicy) {
+        let jobs = [
+            Replay.Entry(100, 100, ranks: 2), Replay.Entry(101, 100, ranks: 1), Replay.Entry(102, 50, ranks: 3),
+            Replay.Entry(103, 98, ranks: 1),
+        ]
+        let past = Window(nodes: [0], start: 10, end: 20)
+        #expect(
+            Replay.starts(jobs, policy.policy, nodes: Self.nodes, changes: [.init(0, .windows([past]))])
+                == Replay.starts(jobs, policy.policy, nodes: Self.nodes))
+    }
+
+    /// As on a node whose slots were lowered while it was full.
+    @Test(arguments: NamedPolicy.allCases) func aNodeThatHoldsTooMuchHoldsNobodyBackElsewhere(_ policy: NamedPolicy) {
+        var nodes = equalNodes(2, slots: 4)
+        nodes[0].slots = 2
+        var scheduler = Scheduler(policy: policy.policy, machine: Machine(nodes))
+        let job = Job(id: 0, submitted: 0, ranks: 8, limit: 100)
+        scheduler.resume(RunningJob(job: job, started: 0, shares: [Share(node: 0, ranks: 8)]), at: 1)
+        scheduler.submit(Job(id: 1, submitted: 1, ranks: 4, limit: 10), at: 1)
+        #expect(scheduler.pass(at: 1).map(\.shares) == [[Share(node: 1, ranks: 4)]])
+    }
+
     @Test(arguments: NamedPolicy.allCases) func aWindowThatIsLiftedHoldsNothingBack(_ policy: NamedPolicy) {
         let window = Window(nodes: Self.all, start: 100, end: .max)
         let starts = Replay.starts(

@@ -3,6 +3,19 @@
 import Scheduling
 import WorkflowModel
 
+/// The same numbers in every run (Steele, Lea, Flood 2014).
+private struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}
+
 /// Passes over a queue that stays long, on nodes of two classes with memory, after single ends and submissions.
 struct DecisionBench {
     var nodes: Int
@@ -11,7 +24,7 @@ struct DecisionBench {
     var isMemoryBound: Bool
 
     func run() -> [String: Double] {
-        var random = SystemRandomNumberGenerator()
+        var random = Seeded(state: 1)
         let machine = Machine(
             (0..<nodes).map { index in
                 let isLarge = index % 4 == 0
@@ -38,19 +51,28 @@ struct DecisionBench {
             now += Int.random(in: 0...1, using: &random)
             scheduler.submit(job(), at: now)
         }
+        /// Of jobs that run; of some that have ended, too.
+        func takeRunning() -> Int? {
+            guard !running.isEmpty else { return nil }
+            running.swapAt(Int.random(in: 0..<running.count, using: &random), running.count - 1)
+            return running.removeLast()
+        }
         let clock = ContinuousClock()
         running += scheduler.pass(at: now).map(\.job.id)
-        while running.count < nodes {
-            let started = scheduler.pass(at: now)
-            if started.isEmpty { break }
-            running += started.map(\.job.id)
-        }
         let start = clock.now
         while start.duration(to: clock.now) < .seconds(10) {
             now += 1
-            for _ in 0..<8 where !running.isEmpty {
-                running.swapAt(Int.random(in: 0..<running.count, using: &random), running.count - 1)
-                scheduler.end(running.removeLast(), at: now)
+            // Who is over the limit ends, and some do before.
+            let late = scheduler.late(at: now)
+            for job in late.overdue { scheduler.end(job, at: now) }
+            var ended = late.overdue.count
+            while ended < 8, let job = takeRunning() {
+                if scheduler.runningJob(job) == nil { continue }
+                scheduler.end(job, at: now)
+                ended += 1
+            }
+            for job in late.outlived {
+                if let limit = scheduler.runningJob(job)?.job.limit { scheduler.outlives(job, expected: limit) }
             }
             while scheduler.waitingCount < queued { scheduler.submit(job(), at: now) }
             var started: [RunningJob] = []

@@ -74,7 +74,7 @@ struct LiveScheduler {
         scheduler.setWindows(schedulerWindows(), at: now)
         for attempt in active.sorted(by: { $0.place < $1.place }) { resume(attempt, at: now) }
         for run in queued { add(run, at: now) }
-        for run in queued { promise(run) }
+        for run in queued { promise(run, at: now) }
     }
 
     /// From what the database says.
@@ -123,9 +123,7 @@ struct LiveScheduler {
         for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
         let late = scheduler.late(at: now)
         for job in late.outlived { if let limit = scheduler.runningJob(job)?.job.limit { scheduler.outlives(job, expected: limit) } }
-        for job in late.overdue {
-            if let started = scheduler.runningJob(job)?.started { scheduler.overruns(job, limit: now - started + Self.overrun) }
-        }
+        scheduler.overrun(late.overdue, by: Self.overrun, at: now)
     }
 
     private struct Attempt: Hashable {
@@ -152,9 +150,9 @@ struct LiveScheduler {
         scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
     }
 
-    private mutating func promise(_ run: QueuedRun) {
+    private mutating func promise(_ run: QueuedRun, at now: Int) {
         guard let start = run.promisedStart, let job = known[run.id]?.job else { return }
-        scheduler.promise(job, at: Int(start.timeIntervalSince1970))
+        scheduler.promise(job, at: Int(start.timeIntervalSince1970), now: now)
     }
 
     /// Runs that wait here.
@@ -258,7 +256,7 @@ struct LiveScheduler {
     }
 
     /// The nodes like one, in the order in which they may be drained.
-    func nodesToDrain(like node: ClusterNode) -> [Int] { scheduler.nodesToDrain(of: node.nodeClass) }
+    func nodesToDrain(like node: ClusterNode) -> [Int] { scheduler.nodesToDrain(like: node) }
 
     func index(of node: String) -> Int? { scheduler.machine.index(of: node) }
 

@@ -35,6 +35,8 @@ package struct Machine: Sendable {
             memoryPerRank == 0 ? max(0, slots) : max(0, min(slots, memory / memoryPerRank))
         }
 
+        var isOverdrawn: Bool { slots < 0 || memory < 0 }
+
         func least(_ other: Room) -> Room { Room(slots: min(slots, other.slots), memory: min(memory, other.memory)) }
 
         static func < (left: Room, right: Room) -> Bool {
@@ -115,6 +117,8 @@ package struct Machine: Sendable {
     /// Of all nodes that are up.
     private(set) var upSlots = 0
     private(set) var downNodes = 0
+    /// Those that are up and offer less than what runs there holds.
+    private(set) var overfullNodes = 0
     private var free: [Room]
     private var isUp: [Bool]
     private var classOf: [Int]
@@ -443,7 +447,8 @@ package struct Machine: Sendable {
         let place = classOf[alike.lowerBound]
         if let before { classes[place].remove(alike, before) }
         if let after { classes[place].insert(alike, after, capacity: nodes.count) }
-        freeSlots += ((after?.slots ?? 0) - (before?.slots ?? 0)) * alike.count
+        freeSlots += (max(0, after?.slots ?? 0) - max(0, before?.slots ?? 0)) * alike.count
+        overfullNodes += ((after?.isOverdrawn ?? false ? 1 : 0) - (before?.isOverdrawn ?? false ? 1 : 0)) * alike.count
         for demand in classes[place].demands {
             let memory = memories[demand]
             fits[demand] += ((after?.ranks(memory) ?? 0) - (before?.ranks(memory) ?? 0)) * alike.count

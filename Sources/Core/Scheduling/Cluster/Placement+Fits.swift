@@ -11,7 +11,10 @@ extension Placement {
         let error: Problem.FieldError =
             switch shortage {
             case .noSuchNode(let labels, _, _):
-                .init(labels.isEmpty ? "/needs/architecture" : "/needs/labels", shortage.sentence(true))
+                .init(
+                    labels.isEmpty
+                        ? "/needs/architecture" : labels.isSubset(of: request.needs.labels ?? []) ? "/needs/labels" : "/needs/elements",
+                    shortage.sentence(true) + "; 'weft node list' shows what there is")
             case .slots: .init("/ranks", shortage.sentence(true) + "; ask for fewer ranks or raise the slots in the configuration")
             case .memory:
                 .init(
@@ -19,7 +22,10 @@ extension Placement {
                     "\(request.ranks) × \(request.memoryPerRank) MiB: \(shortage.sentence(true)); ask for less or raise the memory in the configuration"
                 )
             case .scattered(_, _, let nodes):
-                .init(nodes == nil ? "/memory_per_rank" : "/needs/nodes", shortage.sentence(true))
+                .init(
+                    nodes == nil ? "/memory_per_rank" : "/needs/nodes",
+                    shortage.sentence(true)
+                        + "; ask for \(nodes == nil ? "less memory or fewer ranks" : "fewer ranks or another number of nodes")")
             }
         throw Problem(.invalid, "The run can never start here.", errors: [error])
     }

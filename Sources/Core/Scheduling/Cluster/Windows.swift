@@ -27,7 +27,9 @@ struct Windows: Sendable {
     private var avoided: [Int: [Int]] = [:]
     /// What each closes to a job that does not belong there.
     private var ceilings: [Ceilings] = []
-    private let nodes: Int
+    private var nodes: Int
+    /// The first end of any.
+    private var nextEnd = Int.max
 
     init(nodes: Int) { self.nodes = nodes }
 
@@ -35,11 +37,23 @@ struct Windows: Sendable {
 
     mutating func replace(with windows: [Window]) {
         all = windows.sorted { ($0.start, $0.end) < ($1.start, $1.end) }
+        nextEnd = all.map(\.end).min() ?? .max
         ceilings = all.map { window in
             var ceilings = Ceilings(nodes: nodes)
             for node in window.nodes { ceilings.close(node) }
             return ceilings
         }
+    }
+
+    /// Leaves out what is over.
+    mutating func forget(before now: Int) {
+        if nextEnd <= now { replace(with: all.filter { $0.end > now }) }
+    }
+
+    /// There are more nodes, behind the others.
+    mutating func grow(to count: Int) {
+        nodes = count
+        replace(with: all)
     }
 
     mutating func avoid(_ nodes: [Int], for job: Int) { avoided[job] = nodes.isEmpty ? nil : nodes }

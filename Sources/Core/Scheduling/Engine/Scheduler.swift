@@ -7,7 +7,7 @@ package import WorkflowModel
 ///
 /// Whatever happens at one instant is told first, in the order: predictions outlived, ends, submissions; then ``pass(at:)`` decides.
 package struct Scheduler: Sendable {
-    /// Jobs that a pass with promises looks at: what starts is near the front, and a pass shall not take long.
+    /// Jobs that may start and do not, at which a pass with promises stops: what starts is near the front, and a pass shall not take long.
     private static let depth = 300
 
     package private(set) var policy: SchedulingPolicy
@@ -60,7 +60,7 @@ package struct Scheduler: Sendable {
         if machine.isEnough(job.ranks, job.demand, without: nodes) { windows.avoid(nodes, for: job.id) }
         queue.append(job)
         count(job, 1)
-        accounts.wait(job)
+        if !isTooLarge(job) { accounts.wait(job) }
         if reservations.map({ $0.isPool != isPool }) ?? false { reserveAnew(at: now) }
         reservations?.add(job, at: now, machine, windows)
     }
@@ -68,7 +68,7 @@ package struct Scheduler: Sendable {
     /// A job that waits is no longer wanted.
     package mutating func withdraw(_ id: Int) {
         guard let place = queue.place(of: id) else { return }
-        accounts.leave(queue[place])
+        if !isTooLarge(queue[place]) { accounts.leave(queue[place]) }
         count(queue[place], -1)
         windows.avoid([], for: id)
         queue.remove(at: place)
@@ -78,7 +78,7 @@ package struct Scheduler: Sendable {
 
     package mutating func end(_ id: Int, at now: Int) {
         guard let ended = running.removeValue(forKey: id) else { return }
-        count(ended.job, -1)
+        count(ended, -1)
         windows.avoid([], for: id)
         expectedEnds.remove(ended.expected)
         latestEnds.remove(ended.latest)
@@ -97,18 +97,23 @@ package struct Scheduler: Sendable {
         expectedEnds.insert(job.expected)
     }
 
-    /// The job's limit has passed and it still runs.
-    package mutating func overruns(_ id: Int, limit: Int) {
-        guard var job = running[id] else { return }
-        promises.end(job, machine)
-        expectedEnds.remove(job.expected)
-        latestEnds.remove(job.latest)
-        job.job.limit = limit
-        job.job.expected = limit
-        running[id] = job
-        expectedEnds.insert(job.expected)
-        latestEnds.insert(job.latest)
-        promises.begin(job, machine)
+    /// The jobs' limits have passed and they still run: they are given `seconds` more.
+    package mutating func overrun(_ jobs: [Int], by seconds: Int, at now: Int) {
+        for id in jobs {
+            guard var job = running[id] else { continue }
+            let limit = now - job.started + seconds
+            promises.end(job, machine)
+            expectedEnds.remove(job.expected)
+            latestEnds.remove(job.latest)
+            accounts.extend(job.job, by: limit - job.job.limit)
+            job.job.limit = limit
+            job.job.expected = limit
+            running[id] = job
+            expectedEnds.insert(job.expected)
+            latestEnds.insert(job.latest)
+            promises.begin(job, machine)
+        }
+        if !jobs.isEmpty { reserveAnew(at: now) }
     }
 
     /// Jobs whose expected time has passed, and those whose limit has.
@@ -129,7 +134,7 @@ package struct Scheduler: Sendable {
     /// Takes up a job that runs already.
     package mutating func resume(_ job: RunningJob, at now: Int) {
         machine.take(job.shares, job.job.demand)
-        count(job.job, 1)
+        count(job, 1)
         record(job, at: now)
         reservations?.resume(job, machine)
     }
@@ -143,7 +148,7 @@ package struct Scheduler: Sendable {
 
     package mutating func setWindows(_ list: [Window], at now: Int) {
         let old = windows.all
-        windows.replace(with: list)
+        windows.replace(with: list.filter { $0.end > now })
         // More that is open breaks no promise.
         if !Set(windows.all).isSubset(of: old) { promises.removeAll() }
         reserveAnew(at: now)
@@ -152,17 +157,20 @@ package struct Scheduler: Sendable {
     /// More nodes, behind those that there are. Promises are made anew, as after every change of the machine.
     package mutating func add(_ nodes: [ClusterNode], at now: Int) {
         promises.removeAll()
+        for job in queue.live where !isTooLarge(job) { accounts.leave(job) }
         machine = machine.emptied(adding: nodes)
         particular = 0
         for job in running.values {
             machine.take(job.shares, job.job.demand)
-            count(job.job, 1)
+            count(job, 1)
         }
-        for job in queue.live { count(job, 1) }
+        for job in queue.live {
+            count(job, 1)
+            if !isTooLarge(job) { accounts.wait(job) }
+        }
         outlook = Outlook(nodes: machine.nodes.count)
-        let list = windows.all
-        windows = Windows(nodes: machine.nodes.count)
-        setWindows(list, at: now)
+        windows.grow(to: machine.nodes.count)
+        reserveAnew(at: now)
     }
 
     /// Nothing that is not over by then, by its limit, starts on the nodes.
@@ -185,10 +193,15 @@ package struct Scheduler: Sendable {
     mutating func keepOrder(for interval: Int) { policy.orderInterval = max(policy.orderInterval, interval) }
 
     /// Any free slot does for any rank.
-    private var isPool: Bool { particular == 0 && windows.isEmpty && machine.downNodes == 0 }
+    private var isPool: Bool { particular == 0 && windows.isEmpty && machine.downNodes == 0 && machine.overfullNodes == 0 }
 
     private mutating func count(_ job: Job, _ sign: Int) {
         if !machine.isPlain(job.demand) || job.reservation != nil || windows.avoids(job.id) { particular += sign }
+    }
+
+    private mutating func count(_ job: RunningJob, _ sign: Int) {
+        // A part of it runs where no node is any more: counted with the others, its end would free what there is not.
+        if job.shares.reduce(0, { $0 + Int($1.ranks * $1.count) }) == job.job.ranks { count(job.job, sign) } else { particular += sign }
     }
 
     private mutating func reserveAnew(at now: Int) {
@@ -202,11 +215,16 @@ package struct Scheduler: Sendable {
         return [window, reservations?.next(after: now), promises.all.first { $0.start > now }?.start].compactMap(\.self).min()
     }
 
-    /// Takes up a promise that was made to a waiting job before.
-    package mutating func promise(_ id: Int, at start: Int) {
+    /// Takes up a promise that was made to a waiting job before, if it can still be kept.
+    package mutating func promise(_ id: Int, at start: Int, now: Int) {
         guard case .promises = policy.backfill, let place = queue.place(of: id) else { return }
         promises.countSlots(ends: latestEnds)
-        promises.add(queue[place], at: start, ends: latestEnds)
+        let job = queue[place]
+        let start = max(start, now)
+        guard mayStart(job, at: now), promises.earliestByCount(for: job, notBefore: start, ends: latestEnds, machine) == start else {
+            return
+        }
+        promises.add(job, at: start, ends: latestEnds)
     }
 
     /// The latest start that the job was promised.
@@ -214,29 +232,31 @@ package struct Scheduler: Sendable {
 
     // MARK: Deciding
 
+    /// - Parameter most: whoever stores decisions a part at a time asks again at once, while it gets so many.
     /// - Returns: the jobs that start now, in the order in which they were chosen.
-    package mutating func pass(at now: Int) -> [RunningJob] {
+    package mutating func pass(at now: Int, startingAtMost most: Int = .max) -> [RunningJob] {
         newPromises.removeAll(keepingCapacity: true)
+        windows.forget(before: now)
         guard queue.count > 0 else { return [] }
         queue.compact()
         accounts.update(to: now)
-        if reservations != nil { return reservedPass(at: now) }
-        if case .promises(let slack) = policy.backfill { return promisedPass(slack: slack, at: now) }
+        if reservations != nil { return reservedPass(at: now, most) }
+        if case .promises(let slack) = policy.backfill { return promisedPass(slack: slack, at: now, most) }
         guard queue.leastRanks <= machine.freeSlots else { return [] }
         queue.sort(by: policy, at: now) { accounts.factor($0) }
         var started: [RunningJob] = []
-        guard let head = startFront(at: now, &started) else { return started }
-        if case .easy(let shortestFirst) = policy.backfill, queue.count > 1, machine.freeSlots > 0 {
-            backfill(behind: head, shortestFirst: shortestFirst, at: now, &started)
+        guard let head = startFront(at: now, most, &started) else { return started }
+        if case .easy(let shortestFirst) = policy.backfill, queue.count > 1 {
+            backfill(behind: head, shortestFirst: shortestFirst, at: now, most, &started)
         }
         return started
     }
 
     /// Starts from the front while the first fits.
     /// - Returns: the place of the first that does not.
-    private mutating func startFront(at now: Int, _ started: inout [RunningJob]) -> Int? {
+    private mutating func startFront(at now: Int, _ most: Int, _ started: inout [RunningJob]) -> Int? {
         var place = 0
-        while let next = queue.next(from: place) {
+        while started.count < most, let next = queue.next(from: place) {
             let job = queue[next]
             if mayStart(job, at: now) {
                 guard let shares = machine.place(job.ranks, job.demand, within: windows.closed(to: job, at: now)) else { return next }
@@ -247,7 +267,7 @@ package struct Scheduler: Sendable {
         return nil
     }
 
-    private mutating func backfill(behind head: Int, shortestFirst: Bool, at now: Int, _ started: inout [RunningJob]) {
+    private mutating func backfill(behind head: Int, shortestFirst: Bool, at now: Int, _ most: Int, _ started: inout [RunningJob]) {
         let first = queue[head]
         let isHard = policy.guardAge.map { now - first.submitted >= $0 } ?? false
         defer { outlook.clear() }
@@ -259,12 +279,12 @@ package struct Scheduler: Sendable {
                 place = next + 1
             }
             candidates.sort { ($0.expected, $0.place) < ($1.expected, $1.place) }
-            for candidate in candidates where machine.freeSlots > 0 {
+            for candidate in candidates where machine.freeSlots > 0 && started.count < most {
                 consider(candidate.place, first: first, isHard: isHard, at: now, &started)
             }
         } else {
             var place = head + 1
-            while machine.freeSlots > 0, let next = queue.next(from: place, ranks: machine.freeSlots) {
+            while machine.freeSlots > 0, started.count < most, let next = queue.next(from: place, ranks: machine.freeSlots) {
                 consider(next, first: first, isHard: isHard, at: now, &started)
                 place = next + 1
             }
@@ -296,7 +316,7 @@ package struct Scheduler: Sendable {
 
     // MARK: With promises
 
-    private mutating func promisedPass(slack: Int, at now: Int) -> [RunningJob] {
+    private mutating func promisedPass(slack: Int, at now: Int, _ most: Int) -> [RunningJob] {
         if promises.isPool != isPool {
             if promises.isPool {
                 promises.givePlaces(running: runningJobs, machine, windows)
@@ -305,13 +325,11 @@ package struct Scheduler: Sendable {
             }
         }
         var started: [RunningJob] = []
-        for promise in promises.all where promise.start <= now {
-            guard let place = queue.place(of: promise.job.id) else { continue }
-            // Whoever may not use it at its time, because of others' rights, loses it.
-            guard hold(promise.job) == nil else {
-                promises.remove(promise.job.id, machine)
-                continue
-            }
+        let due = promises.all.filter { $0.start <= now }
+        // Whoever may not use it at its time loses it; and a start that was missed is owed no more: two of them could wait for each other.
+        for promise in due where promise.start < now || !mayStart(promise.job, at: now) { promises.remove(promise.job.id, machine) }
+        for promise in due where started.count < most {
+            guard let place = queue.place(of: promise.job.id), mayStart(promise.job, at: now) else { continue }
             if promises.isPool || promise.start < now {
                 _ = startIfPromisesAllow(place, at: now, &started)
             } else if machine.take(ifFree: promise.shares, promise.job.demand) {
@@ -322,14 +340,14 @@ package struct Scheduler: Sendable {
         queue.sort(by: policy, at: now) { accounts.factor($0) }
         var hasHead = false
         var (place, considered) = (0, 0)
-        while considered < Self.depth,
+        while considered < Self.depth, started.count < most,
             let next = hasHead ? queue.next(from: place, ranks: machine.freeSlots) : queue.next(from: place)
         {
             place = next + 1
-            considered += 1
             let job = queue[next]
-            guard mayStart(job, at: now) else { continue }
-            if startIfPromisesAllow(next, at: now, &started) || hasHead { continue }
+            guard mayStart(job, at: now), !startIfPromisesAllow(next, at: now, &started) else { continue }
+            considered += 1
+            guard !hasHead else { continue }
             hasHead = true
             if promises.start(of: job.id) == nil { promise(job, slack: slack, at: now) }
         }
@@ -342,7 +360,7 @@ package struct Scheduler: Sendable {
         let end = now.later(by: job.limit)
         if accounts.hasQuotas {
             for promise in promises.all where promise.start < end && promise.job.id != job.id {
-                if hold(promise.job, beside: job) != nil { return false }
+                if hold(promise.job) == nil, hold(promise.job, beside: job) != nil { return false }
             }
         }
         let closed = windows.closed(to: job, at: now)
@@ -386,13 +404,13 @@ package struct Scheduler: Sendable {
 
     // MARK: With reservations for all
 
-    private mutating func reservedPass(at now: Int) -> [RunningJob] {
+    private mutating func reservedPass(at now: Int, _ most: Int) -> [RunningJob] {
         var started: [RunningJob] = []
         let jobs = accounts.hasQuotas ? (reservations?.all ?? []).map(\.job) : []
         let held = Set(jobs.filter { hold($0) != nil }.map(\.id))
         for reservation in reservations?.due(at: now, machine, windows, isHeld: { held.contains($0.id) }) ?? [] {
             let job = reservation.job
-            guard let place = queue.place(of: job.id), hold(job) == nil else { continue }
+            guard started.count < most, let place = queue.place(of: job.id), hold(job) == nil else { continue }
             if reservation.shares.isEmpty {
                 guard let shares = machine.place(job.ranks, job.demand) else { continue }
                 start(place, shares, at: now, &started)

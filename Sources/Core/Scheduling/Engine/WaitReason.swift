@@ -19,7 +19,7 @@ extension Scheduler {
     /// The jobs that wait, in the order in which they would start, with their reasons.
     package mutating func reasons(limit: Int, at now: Int) -> [(job: Job, reason: WaitReason)] {
         var first: Int?
-        return waiting.prefix(limit).map { job in
+        return waiting(at: now).prefix(limit).map { job in
             if let hold = hold(job) { return (job, .held(hold)) }
             if isTooLarge(job) { return (job, .neverFits(machine.shortage(job.ranks, job.demand, whenEmpty: true, within: nil))) }
             if isWithoutReservation(job, at: now) { return (job, .noReservation) }

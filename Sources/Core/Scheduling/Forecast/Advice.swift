@@ -43,12 +43,14 @@ extension WhatIf {
 }
 
 extension Scheduler {
-    /// The nodes of a class that are up, in the order in which they may be drained: those that are empty first, then those that will be
+    /// The nodes that offer the same as one and are up, in the order in which they may be drained: those that are empty first, then those that will be
     /// soonest, by limits.
-    package func nodesToDrain(of nodeClass: NodeClass) -> [Int] {
+    package func nodesToDrain(like node: ClusterNode) -> [Int] {
         var ends: [Int: Int] = [:]
         for job in runningJobs { for node in job.shares.flatMap(\.nodes) { ends[node] = max(ends[node] ?? 0, job.latestEnd) } }
-        return machine.nodes.indices.filter { machine.isUp($0) && machine.nodes[$0].nodeClass == nodeClass }
-            .sorted { (ends[$0] ?? .min, -$0) < (ends[$1] ?? .min, -$1) }
+        return machine.nodes.indices.filter {
+            machine.isUp($0) && machine.nodes[$0].nodeClass == node.nodeClass && machine.nodes[$0].slots == node.slots
+        }
+        .sorted { (ends[$0] ?? .min, -$0) < (ends[$1] ?? .min, -$1) }
     }
 }

@@ -164,11 +164,18 @@ package struct WhatIf: Sendable {
         }
 
         var changed = scheduler
-        var (later, offered) = changed.change(changes, at: now, until: end)
+        var (later, closed, offered) = changed.change(changes, at: now, until: end)
         changed.keepOrder(for: Self.orderInterval)
         var course = Course(changed, at: now, runTime: runTime)
         var play = Play(waits: [], unstarted: changed.waitingCount + arrivals.count, used: 0, offered: offered)
-        for job in changed.runningJobs { play.used += used(job) }
+        for job in changed.runningJobs {
+            play.used += used(job)
+            // A node that is closed offers what is used of it until then.
+            let over = min(end, job.started.later(by: runTime(job)))
+            for share in job.shares {
+                for node in share.nodes { play.offered += max(0, over - max(now, closed[node] ?? .max)) * Int(share.ranks) }
+            }
+        }
         var submitted = 0
         var instants = 0
         while play.unstarted > 0, instants < Self.mostInstants {
@@ -198,10 +205,12 @@ package struct WhatIf: Sendable {
 
 extension Scheduler {
     /// Makes changes, as far as they are due.
-    /// - Returns: the nodes that come later, and the slot-seconds that the machine then offers in all.
+    /// - Returns: the nodes that come later, when nodes are closed, and the slot-seconds that the others offer in all.
     fileprivate mutating func change(
         _ changes: [ClusterChange], at now: Int, until end: Int
-    ) -> (later: [(time: Int, nodes: [ClusterNode])], offered: Int) {
+    ) -> (later: [(time: Int, nodes: [ClusterNode])], closed: [Int: Int], offered: Int) {
+        var closed: [Int: Int] = [:]
+        for node in machine.nodes.indices where !machine.isUp(node) { closed[node] = now }
         var later: [(time: Int, nodes: [ClusterNode])] = []
         var offered = machine.upSlots * (end - now)
         for (index, change) in changes.enumerated() {
@@ -219,12 +228,13 @@ extension Scheduler {
                 if time <= now { add(nodes, at: now) } else { later.append((time, nodes)) }
             case .drain(let nodes, let time):
                 let up = nodes.filter { machine.isUp($0) }
+                for node in up { closed[node] = min(closed[node] ?? .max, max(now, time)) }
                 offered -= up.reduce(0) { $0 + machine.nodes[$1].slots } * max(0, end - max(now, time))
                 if time <= now { for node in up { setUp(node, false, at: now) } } else { close(up, from: time, at: now) }
             case .policy(let policy): adopt(policy, at: now)
             }
         }
-        return (later.sorted { $0.time < $1.time }, offered)
+        return (later.sorted { $0.time < $1.time }, closed, offered)
     }
 }
 

@@ -22,9 +22,20 @@ package struct Accounts: Sendable {
             self.memory = memory
             self.rankSeconds = rankSeconds
         }
+
+        /// If nothing else was held.
+        func mayEverTake(_ job: Job) -> Bool {
+            let (seconds, isBeyond) = job.ranks.multipliedReportingOverflow(by: job.limit)
+            return job.ranks <= ranks ?? .max && (rankSeconds == nil || !isBeyond && seconds <= rankSeconds ?? .max)
+        }
     }
 
     package struct Account: Sendable {
+        /// Nothing else is needed but ranks for one of its jobs to start.
+        fileprivate var wantsRanks: Bool {
+            waiting > 0 && ranks < quota.ranks ?? 0 && committed < quota.rankSeconds ?? .max && memory < quota.memory ?? .max
+        }
+
         package var parent: Int?
         /// Beside its siblings'; `nil`: whatever it uses, its jobs are ordered the same.
         package var share: Double?
@@ -89,7 +100,9 @@ package struct Accounts: Sendable {
     mutating func leave(_ job: Job) { count(job, -1) }
 
     private mutating func count(_ job: Job, _ sign: Int) {
-        for account in chain(job.account) where job.ranks <= all[account].quota.ranks ?? .max { all[account].waiting += sign }
+        // Who waits for a reservation needs nothing else.
+        guard job.reservation == nil else { return }
+        for account in chain(job.account) where all[account].quota.mayEverTake(job) { all[account].waiting += sign }
     }
 
     mutating func start(_ job: RunningJob, memoryPerRank: Int, at now: Int) {
@@ -108,6 +121,11 @@ package struct Accounts: Sendable {
             all[account].memory -= job.job.ranks * memoryPerRank
             all[account].committed += job.job.ranks * (now - job.latestEnd)
         }
+    }
+
+    /// A running job may run for longer than before.
+    mutating func extend(_ job: Job, by seconds: Int) {
+        for account in chain(job.account) { all[account].committed += job.ranks * seconds }
     }
 
     /// Brings the decayed usage up to `now`.
@@ -160,7 +178,7 @@ package struct Accounts: Sendable {
             let siblings = all.indices.filter { all[$0].parent == value.parent && all[$0].quota.ranks != nil }
             let (held, owned) = siblings.reduce((0, 0)) { ($0.0 + all[$1].ranks, $0.1 + (all[$1].quota.ranks ?? 0)) }
             guard held + job.ranks <= owned else { return .ranks(account: account, quota: most) }
-            let owner = siblings.first { $0 != account && all[$0].waiting > 0 && all[$0].ranks < all[$0].quota.ranks ?? 0 }
+            let owner = siblings.first { $0 != account && all[$0].wantsRanks }
             if let owner { return .reclaimed(account: account, by: owner) }
         }
         return nil

@@ -46,6 +46,9 @@ package struct Workload: Sendable {
 /// The Standard Workload Format, version 2 (Feitelson; Parallel Workloads Archive): a job a line, 18 numbers, -1 where one is unknown;
 /// `;` begins a comment or a line of the header.
 package enum StandardWorkloadFormat {
+    /// 68 years: what is multiplied and summed of times and ranks stays within an Int.
+    private static let mostSeconds = Int(Int32.max)
+
     /// - Throws: `Problem` that names the line which is no job.
     package static func read(_ text: [UInt8]) throws(Problem) -> Workload {
         var entries: [Workload.Entry] = []
@@ -65,6 +68,9 @@ package enum StandardWorkloadFormat {
                 throw Problem(
                     .invalid,
                     "Line \(number) is no job of the Standard Workload Format: '\(shown)' is not 18 numbers, or a comment after ';'.")
+            }
+            guard [2, 4, 9].allSatisfy({ values[$0 - 1] <= mostSeconds }) else {
+                throw Problem(.invalid, "Line \(number) has a time beyond \(mostSeconds) s: it must be in seconds from the log's begin on.")
             }
             if let entry = entry(values) { entries.append(entry) }
         }
