@@ -13,6 +13,8 @@ FOLDER = environment.ROOT / "Tests" / "Workloads"
 #: Seconds by which a submission is moved at most.
 SHAKE = 60
 LOAD = 0.9
+#: MiB of a node of the large trace's machine.
+NODE_MEMORY = 65_536
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def shaken(line, source):
 
 def write_large(file, jobs, nodes, seed=1):
     """Jobs of 1000 users, each with work of his own length, up to a day; powers of two ranks, up to 128, and of one in a thousand
-    up to 4096; limits of 1 to 6 times the run time, up to two days. They come so fast that nine tenths of the machine have work.
+    up to 4096; limits of 1 to 6 times the run time, up to two days; a part of a node's memory. They come so fast that nine tenths of the machine have work.
     The same for the same numbers.
     """
     source = random.Random(seed)
@@ -76,4 +78,5 @@ def write_large(file, jobs, nodes, seed=1):
         for number, (user, time, width, gap) in enumerate(zip(users, times, ranks, gaps), start=1):
             at += gap
             limit = min(172_800, int(time * source.uniform(1, 6)) + 1)
-            output.write(f"{number} {int(at * second)} -1 {time} {width} -1 -1 {width} {limit} -1 1 {user} -1 -1 -1 -1 -1 -1\n")
+            memory = 1024 * NODE_MEMORY >> source.randrange(7)
+            output.write(f"{number} {int(at * second)} -1 {time} {width} -1 -1 {width} {limit} {memory} 1 {user} -1 -1 -1 -1 -1 -1\n")

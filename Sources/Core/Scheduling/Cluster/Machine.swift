@@ -116,7 +116,8 @@ package struct Machine: Sendable {
     package private(set) var freeSlots = 0
     /// Of all nodes that are up.
     private(set) var upSlots = 0
-    private(set) var downNodes = 0
+    /// Those that are not up, but something runs there.
+    private(set) var strandedNodes = 0
     /// Those that are up and offer less than what runs there holds.
     private(set) var overfullNodes = 0
     private var free: [Room]
@@ -150,8 +151,6 @@ package struct Machine: Sendable {
                 classes[place].insert(index..<index + 1, free[index], capacity: nodes.count)
                 freeSlots += free[index].slots
                 upSlots += free[index].slots
-            } else {
-                downNodes += 1
             }
         }
         _ = demand(of: ResourceRequest(ranks: 1, memoryPerRank: 0))
@@ -403,8 +402,8 @@ package struct Machine: Sendable {
         guard isUp[node] != up else { return }
         if isUp[node] { count(node..<node + 1, from: free[node], to: nil) }
         isUp[node] = up
+        if free[node] != Room(nodes[node]) { strandedNodes += up ? -1 : 1 }
         upSlots += (up ? 1 : -1) * Room(nodes[node]).slots
-        downNodes -= up ? 1 : -1
         if up { count(node..<node + 1, from: nil, to: free[node]) }
     }
 
@@ -421,7 +420,14 @@ package struct Machine: Sendable {
                 free[end] = after
                 end += 1
             }
-            if up { count(node..<end, from: before, to: after) }
+            if up {
+                count(node..<end, from: before, to: after)
+            } else {
+                for down in node..<end {
+                    let empty = Room(nodes[down])
+                    strandedNodes += (after == empty ? 0 : 1) - (before == empty ? 0 : 1)
+                }
+            }
             node = end
         }
     }

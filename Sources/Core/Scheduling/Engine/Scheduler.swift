@@ -32,7 +32,7 @@ package struct Scheduler: Sendable {
         self.accounts = accounts
         windows = Windows(nodes: machine.nodes.count)
         outlook = Outlook(nodes: machine.nodes.count)
-        if policy.backfill == .conservative { reservations = Reservations(machine, windows, isPool: machine.downNodes == 0) }
+        if policy.backfill == .conservative { reservations = Reservations(machine, windows, isPool: machine.strandedNodes == 0) }
     }
 
     package var waiting: [Job] { queue.live }
@@ -193,7 +193,7 @@ package struct Scheduler: Sendable {
     mutating func keepOrder(for interval: Int) { policy.orderInterval = max(policy.orderInterval, interval) }
 
     /// Any free slot does for any rank.
-    private var isPool: Bool { particular == 0 && windows.isEmpty && machine.downNodes == 0 && machine.overfullNodes == 0 }
+    private var isPool: Bool { particular == 0 && windows.isEmpty && machine.strandedNodes == 0 && machine.overfullNodes == 0 }
 
     private mutating func count(_ job: Job, _ sign: Int) {
         if !machine.isPlain(job.demand) || job.reservation != nil || windows.avoids(job.id) { particular += sign }
