@@ -36,12 +36,13 @@ private let experience: Experience = {
 }()
 
 private func planner(
-    _ experience: Experience, _ graph: WorkflowGraph = graph, usesHistory: Bool = true, memory: Int? = nil, limit: Int? = nil
+    _ experience: Experience, _ graph: WorkflowGraph = graph, usesHistory: Bool = true, memory: Int? = nil, limit: Int? = nil,
+    features: InputFeatures = InputFeatures(["items": 100])
 ) -> RunPlanner {
     RunPlanner(
         graph: graph, layout: .fused, given: nil, usesHistory: usesHistory,
         predictor: RunPredictor(
-            experience, of: graph, as: reference, features: InputFeatures(["items": 100]), nodeClass: nil, limit: limit),
+            experience, of: graph, as: reference, features: features, nodeClass: nil, limit: limit),
         memoryPerRank: memory, defaultMemoryPerRank: 512)
 }
 
@@ -74,6 +75,35 @@ private func planner(
         #expect(try planner(experience, memory: 600).plan(upTo: 4, for: .knee).memoryPerRank == 600)
         let reason = try planner(experience).plan(upTo: 2, for: .deadline(1)).plan.reasons.first { $0.contains("no number of ranks") }
         #expect(reason?.contains("2 ranks are the fastest") == true)
+    }
+
+    /// Whoever submits writes the numbers.
+    @Test(arguments: ["1e6", "1e21", "1e300", "1.7e308", "-1e308"]) func noNumberOfAnInputIsTooLarge(number: String) throws {
+        func features(_ number: String) -> InputFeatures { InputFeatures(of: ["Source0": .items([["input": .string(number)]])]) }
+        for past in [["2"], ["2", "3"], ["1", "2", "4", "7", "1e200"]] {
+            var known = Experience()
+            for (index, value) in past.enumerated() {
+                for var run in experience.runs {
+                    run.run = RunID(milliseconds: UInt64(index), random: Array(repeating: 0, count: 10))
+                    run.features = features(value)
+                    run.seconds += Double(index)
+                    run.memoryPerRank = Double(100 * (index + 1))
+                    known.runs.append(run)
+                    known.elements += experience.elements.map {
+                        var element = $0
+                        element.run = run.run
+                        element.features = run.features
+                        element.cost.calls *= index + 1
+                        return element
+                    }
+                }
+            }
+            let planner = planner(known, features: features(number))
+            for layout in [try planner.plan(ranks: 4), try planner.plan(upTo: 4, for: .knee)] {
+                #expect(!layout.predictions.isEmpty)
+                #expect(layout.predictions.allSatisfy { 0 <= $0.p50 && $0.p50 <= $0.p90 && $0.p90 <= $0.p95 && $0.p95 <= 1e12 })
+            }
+        }
     }
 
     @Test func whereNothingIsKnownThePlanSaysSo() throws {

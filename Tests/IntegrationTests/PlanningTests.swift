@@ -44,6 +44,12 @@ extension Integration {
             #expect(!alone.plan.reasons.contains { $0.contains("learned") })
             let refused = try await weft.weft(["plan", graph, "--max-ranks", "100000", "--budget", "1e-9"])
             #expect(refused.output.contains("no number of ranks keeps to"), "\(refused)")
+
+            // A number beyond all that was seen.
+            for number in ["1e21", "1.7e308"] {
+                let odd = try await weft.weft(["plan", graph, "-n", "2", "-d", #"{"Lines": [{"input": "\#(number)"}]}"#])
+                #expect(odd.status == 0, "\(odd)")
+            }
             await weft.down()
         }
     }

@@ -97,6 +97,9 @@ import WorkflowModel
         var negative = Self.costs([1, 1], of: graph)
         negative.elements["P1"]?.secondsPerCall = -.infinity
         #expect(throws: Problem.self) { try Planner.plan(graph, ranks: 2, costs: negative) }
+        var endless = Self.costs([1, 1], of: graph)
+        endless.elements["P0"]?.itemsOut = .max
+        #expect(throws: Problem.self) { try Planner.plan(graph, ranks: 2, costs: endless) }
     }
 
     @Test func nativeAndPythonElementsShareNoWorker() throws {

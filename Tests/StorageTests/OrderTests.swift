@@ -174,23 +174,6 @@ import WorkflowModel
         #expect(try await storage.removeAccount("b") == .absent)
     }
 
-    @Test func usageIsThatOfTheAccountAndOfThoseBelow() async throws {
-        let (storage, _) = try await freshStorage()
-        _ = try await storage.putAccount(ShareAccount(name: "top", rankHours: 10))
-        _ = try await storage.putAccount(ShareAccount(name: "a", parent: "top", users: [alice.label], rankHours: 10, since: noon + 1800))
-        _ = try await storage.putAccount(ShareAccount(name: "b", parent: "top", users: [bob.label]))
-        // Two ranks of 100 MiB each: alice's has run for an hour, bob's runs since half an hour, alice's second waits.
-        let (first, second) = (try await storage.startedRun(), try await storage.startedRun(owner: bob))
-        _ = try await storage.startedRun()
-        #expect(try await storage.transition(first, from: [.queued], to: .starting, at: noon))
-        #expect(try await storage.transition(first, from: [.starting], to: .succeeded, at: noon + 3600))
-        #expect(try await storage.transition(second, from: [.queued], to: .starting, at: noon + 5400))
-        let usage = try await storage.accountUsage(at: noon + 7200)
-        #expect(usage["top"] == AccountStatus.Usage(ranks: 2, memory: 200, rankHours: 3))
-        #expect(usage["a"] == AccountStatus.Usage(rankHours: 1))
-        #expect(usage["b"] == AccountStatus.Usage(ranks: 2, memory: 200))
-    }
-
     // MARK: The queue
 
     @Test(arguments: [false, true]) func anotherAttemptIsPromisedNothing(byItself: Bool) async throws {

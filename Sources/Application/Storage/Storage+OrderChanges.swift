@@ -143,45 +143,6 @@ extension Storage {
         }
     }
 
-    /// What the users of each account, and of those below it, take of its quotas.
-    package func accountUsage(at now: Date) async throws -> [String: AccountStatus.Usage] {
-        try await pool.transaction(.repeatableRead) { connection in
-            let below = """
-                WITH RECURSIVE below (root, account, hours, since) AS (
-                    SELECT name, name, rank_hours, since FROM share_account
-                    UNION ALL
-                    SELECT root, share_account.name, below.hours, below.since FROM share_account JOIN below ON parent = below.account
-                ), member (root, owner, hours, since) AS (
-                    SELECT root, app_user.id, hours, since
-                    FROM below JOIN share_account_user ON share_account_user.account = below.account
-                        JOIN app_user ON share_account_user.label = app_user.subject || '@' || app_user.issuer
-                )
-                """
-            var usage: [String: AccountStatus.Usage] = [:]
-            let holding = try connection.query(
-                """
-                \(below) SELECT root, sum(run.ranks) AS ranks, sum(run.ranks::bigint * run.memory_per_rank)::bigint AS memory
-                FROM member JOIN run USING (owner) WHERE run.state = ANY ($1) GROUP BY root
-                """, [.names([.starting, .running, .cancelling])])
-            for row in holding {
-                usage[try row.value("root")] = AccountStatus.Usage(ranks: try row.value("ranks"), memory: try row.value("memory"))
-            }
-            // Attempts that were over before the counting began are many.
-            let hours = try connection.query(
-                """
-                \(below) SELECT root, sum(run.ranks * extract(epoch FROM
-                    coalesce(attempt.ended_at, $1) - greatest(attempt.started_at, coalesce(since, '-infinity'))))::double precision / 3600
-                    AS hours
-                FROM member JOIN run USING (owner) JOIN attempt ON attempt.run = run.id
-                WHERE hours IS NOT NULL AND attempt.started_at < $1
-                    AND coalesce(attempt.ended_at, $1) > greatest(attempt.started_at, coalesce(since, '-infinity'))
-                GROUP BY root
-                """, [.timestamp(now)])
-            for row in hours { usage[try row.value("root"), default: AccountStatus.Usage()].rankHours = try row.value("hours") }
-            return usage
-        }
-    }
-
     // MARK: The queue
 
     /// Runs that wait, in the order of the queue: first those that have been given to an engine that holds them back, last those that

@@ -71,33 +71,6 @@ extension Storage {
         }
     }
 
-    /// Rank-seconds that each user's attempts used: in all since a time, and weighted, those of a half-life ago half.
-    package func usage(since: [String: Date], halfLife: Int, at now: Date) async throws -> [String: (total: Double, decayed: Double)] {
-        let labels = Array(since.keys)
-        return try await pool.run { connection in
-            let rows = try connection.query(
-                """
-                SELECT label, sum(ranks * greatest(0, extract(epoch FROM ended - greatest(started, since))))::double precision AS total,
-                    sum(ranks * half / ln(2) * (power(0.5, extract(epoch FROM $3 - ended) / half)
-                        - power(0.5, extract(epoch FROM $3 - started) / half))) AS decayed
-                FROM (
-                    SELECT member.label, to_timestamp(member.since) AS since, $4::double precision AS half, run.ranks, attempt.started_at AS started,
-                        attempt.ended_at AS ended
-                    FROM unnest($1::text[], $2::bigint[]) AS member (label, since)
-                    JOIN app_user ON app_user.subject || '@' || app_user.issuer = member.label
-                    JOIN run ON run.owner = app_user.id JOIN attempt ON attempt.run = run.id
-                    WHERE attempt.started_at IS NOT NULL AND attempt.ended_at IS NOT NULL
-                ) AS used GROUP BY label
-                """,
-                [
-                    .texts(labels), .ints(labels.map { Int64((since[$0] ?? now).timeIntervalSince1970) }), .timestamp(now),
-                    .int(halfLife),
-                ])
-            return try Dictionary(
-                uniqueKeysWithValues: rows.map { (try $0.value("label"), (try $0.value("total"), try $0.value("decayed"))) })
-        }
-    }
-
     /// Stores why runs wait; those that wait no longer are left alone.
     package func setPending(_ pending: [(RunID, Pending)]) async throws {
         guard !pending.isEmpty else { return }

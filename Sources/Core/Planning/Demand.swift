@@ -46,8 +46,8 @@ struct Demand {
             if !ids.contains(id) {
                 let known = graph.elements.prefix(20).map(\.id).joined(separator: ", ")
                 errors.append(.init(pointer, "the graph has no PE '\(id)' but \(known): measure it again"))
-            } else if cost.calls < 0 || cost.itemsOut < 0 || !(0..<1e12).contains(cost.secondsPerCall) {
-                errors.append(.init(pointer, "counts and seconds must be 0 or more"))
+            } else if ![Double(cost.calls), Double(cost.itemsOut), cost.secondsPerCall].allSatisfy((0...Prediction.most).contains) {
+                errors.append(.init(pointer, "counts and seconds must be from 0 to 10^12"))
             }
         }
         guard errors.isEmpty else { throw Problem(.invalid, "The costs do not fit the graph.", errors: errors) }

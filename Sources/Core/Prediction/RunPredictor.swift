@@ -165,7 +165,7 @@ private struct ElementModel {
         let runs = past.map(\.run)
         let changed = Set(past.flatMap { $0.cost.changed ?? [] })
         cost = ElementCost(
-            calls: Int(min(count.rounded(), 1e15)), itemsOut: Int(min(written.value(features, quantile: 0.5).rounded(), 1e15)),
+            calls: Int(count.rounded()), itemsOut: Int(written.value(features, quantile: 0.5).rounded()),
             secondsPerCall: count >= 0.5 ? busy.value(features, quantile: 0.5) / count.rounded() : 0,
             stateful: past.contains { $0.cost.stateful }, changed: changed.isEmpty ? nil : changed.sorted())
         var predictions = [

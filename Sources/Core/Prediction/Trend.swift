@@ -87,8 +87,9 @@ struct Trend: Sendable {
     }
 
     /// - Parameter quantile: from 0 to 1.
+    /// - Returns: at most ``Prediction/most``.
     func value(_ features: [String: Double], quantile: Double) -> Double {
-        max(0, fit.value(features)) * (quantile == 0.5 ? 1 : ratio(quantile))
+        Prediction.bounded(Prediction.bounded(fit.value(features)) * (quantile == 0.5 ? 1 : ratio(quantile)))
     }
 
     /// That so many of the ratios, with the one to come among them, do not exceed. Beyond those that have been seen it is guessed,

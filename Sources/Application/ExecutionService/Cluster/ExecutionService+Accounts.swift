@@ -7,12 +7,14 @@ package import WorkflowModel
 extension ExecutionService {
     /// By name, with what is used of their quotas.
     package func accounts(page: PageRequest) async throws(Problem) -> Page<AccountStatus> {
-        Page(try await accountStatuses(), page, name: \.account.name) { $0 }
+        let accounts = Page(try await stored { try await storage.orders().accounts }, page, name: \.name) { $0 }
+        return Page(items: try await statuses(of: accounts.items), next: accounts.next)
     }
 
     package func account(_ name: String) async throws(Problem) -> AccountStatus {
-        guard let account = try await accountStatuses().first(where: { $0.account.name == name }) else { throw Self.noAccount(name) }
-        return account
+        let found = try await stored { try await storage.orders().accounts }.filter { $0.name == name }
+        guard let status = try await statuses(of: found).first else { throw Self.noAccount(name) }
+        return status
     }
 
     /// Makes the account, or makes it another.
@@ -60,8 +62,8 @@ extension ExecutionService {
         }
     }
 
-    private func accountStatuses() async throws(Problem) -> [AccountStatus] {
-        let (accounts, usage) = try await stored { (try await storage.orders().accounts, try await storage.accountUsage(at: Date())) }
+    private func statuses(of accounts: [ShareAccount]) async throws(Problem) -> [AccountStatus] {
+        let usage = try await stored { try await storage.accountUsage(of: accounts.map(\.name), at: Date()) }
         return accounts.map { account in
             var used = usage[account.name] ?? AccountStatus.Usage()
             if account.rankHours != nil, used.rankHours == nil { used.rankHours = 0 }

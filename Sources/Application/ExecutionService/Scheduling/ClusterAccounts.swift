@@ -9,17 +9,13 @@ struct ClusterAccounts {
     private var indices: [String: Int] = [:]
     let accounts: Accounts
 
-    /// - Parameter usage: in rank-seconds, by the users' labels.
+    /// - Parameter usage: in rank-seconds, by the accounts' names: ``Storage/usage(halfLife:at:)``.
     init(_ list: [ShareAccount], usage: [String: (total: Double, decayed: Double)], halfLife: Int, at now: Int) {
         self.list = list
         var places: [String: Int] = [:]
         for (index, account) in list.enumerated() {
             places[account.name] = index + 1
             for user in account.users { indices[user] = index + 1 }
-        }
-        func total(_ account: ShareAccount, _ part: (((total: Double, decayed: Double)) -> Double)) -> Double {
-            let own = account.users.reduce(0) { sum, user in sum + (usage[user].map(part) ?? 0) }
-            return list.filter { $0.parent == account.name }.reduce(own) { $0 + total($1, part) }
         }
         accounts = Accounts(
             [Accounts.Account()]
@@ -29,7 +25,7 @@ struct ClusterAccounts {
                         quota: .init(
                             ranks: account.ranks, borrowedRanks: account.borrowedRanks ?? 0, memory: account.memory,
                             rankSeconds: account.rankHours.map { Int($0 * 3600) }),
-                        committed: Int(total(account) { $0.total }), usage: total(account) { $0.decayed })
+                        committed: Int(usage[account.name]?.total ?? 0), usage: usage[account.name]?.decayed ?? 0)
                 }, halfLife: Double(halfLife), at: now)
     }
 

@@ -83,10 +83,7 @@ struct LiveScheduler {
         history: [EndedAttempt], at time: Date
     ) async throws {
         let orders = try await storage.orders()
-        let since = Dictionary(
-            orders.accounts.flatMap { account in account.users.map { ($0, account.since ?? .distantPast) } },
-            uniquingKeysWith: { first, _ in first })
-        let usage = try await storage.usage(since: since, halfLife: configuration.halfLife, at: time)
+        let usage = try await storage.usage(halfLife: configuration.halfLife, at: time)
         var queued: [QueuedRun] = []
         while true {
             let page = try await storage.queuedRuns(after: queued.last?.place ?? 0, limit: Self.pageSize)

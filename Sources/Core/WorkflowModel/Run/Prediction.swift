@@ -27,6 +27,9 @@ package struct Prediction: Sendable, Codable, Hashable {
         case limit
     }
 
+    /// Nothing is more, whatever numbers an input holds.
+    package static let most = 1e12
+
     package var kind: Kind
     /// Id of the PE that it is of; absent: of the run.
     package var element: String?
@@ -42,20 +45,24 @@ package struct Prediction: Sendable, Codable, Hashable {
     /// What it came to, once that is known.
     package var actual: Double?
 
+    /// Figures are brought into `0...most`, so that whoever uses them may count on it.
     package init(
         _ kind: Kind, element: String? = nil, p50: Double, p90: Double, p95: Double, basis: Basis, model: String, runs: [RunID],
         actual: Double? = nil
     ) {
         self.kind = kind
         self.element = element
-        self.p50 = p50
-        self.p90 = p90
-        self.p95 = p95
+        self.p50 = Self.bounded(p50)
+        self.p90 = Self.bounded(p90)
+        self.p95 = Self.bounded(p95)
         self.basis = basis
         self.model = model
         self.runs = runs
         self.actual = actual
     }
+
+    /// What is no number at all counts as ``most``.
+    package static func bounded(_ figure: Double) -> Double { figure < most ? max(0, figure) : most }
 }
 
 extension RunCost {
