@@ -191,7 +191,7 @@ let package = Package(
         tests("ExecutionServiceTests", ["ExecutionService", "Prediction", "Storage", "WorkflowModel"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
-        tests("CommandsTests", ["Commands", "Provenance", "WorkflowModel"]),
+        tests("CommandsTests", ["Commands", "Provenance", "Scheduling", "WorkflowModel"]),
         tests(
             "IntegrationTests", ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", crypto, "weftd", "weft", "weft-rank"],
             exclude: ["Workflows"]),
