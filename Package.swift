@@ -126,7 +126,8 @@ let package = Package(
                 .embedInCode("Migrations/0003-applications.sql"), .embedInCode("Migrations/0004-resumed-attempts.sql"),
                 .embedInCode("Migrations/0005-checkpoints.sql"), .embedInCode("Migrations/0006-clusters.sql"),
                 .embedInCode("Migrations/0007-scheduling.sql"),
-                .embedInCode("Migrations/0008-costs.sql"), .embedInCode("Migrations/0011-usage.sql"),
+                .embedInCode("Migrations/0008-costs.sql"), .embedInCode("Migrations/0009-history.sql"),
+                .embedInCode("Migrations/0011-usage.sql"),
             ]),
         target(
             .application, "ExecutionService",
@@ -191,7 +192,7 @@ let package = Package(
         tests("ExecutionServiceTests", ["ExecutionService", "Prediction", "Storage", "WorkflowModel"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
-        tests("CommandsTests", ["Commands", "Provenance", "WorkflowModel"]),
+        tests("CommandsTests", ["Commands", "Provenance", "Scheduling", "WorkflowModel"]),
         tests(
             "IntegrationTests", ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", crypto, "weftd", "weft", "weft-rank"],
             exclude: ["Workflows"]),

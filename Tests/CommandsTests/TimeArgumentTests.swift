@@ -22,13 +22,14 @@ struct TimeArgumentTests {
     func whatIsNoLength(text: String) { #expect(throws: ValidationError.self) { try parseSeconds(text) } }
 
     @Test(arguments: [
-        ("now", 0.0), ("+2h", 7200), ("+90", 90), ("+1h30m", 5400), ("+0s", 0), ("in 90m", 5400), ("in   2d", 172_800),
+        ("now", 0.0), ("+2h", 7200), ("+90", 90), ("+1h30m", 5400), ("+0s", 0), ("in 90m", 5400), ("in   2d", 172_800), ("-7d", -604_800),
         ("2025-06-15T15:06:40Z", 0), ("2025-06-15T15:06:40.500Z", 0.5), ("2025-06-15T17:06:40+02:00", 0), ("2025-06-15T09:36:40-05:30", 0),
     ])
     func instants(text: String, seconds: Double) throws { #expect(try Moment(text).date(from: now) == now + seconds) }
 
     @Test(arguments: [
-        "", "+", "in", "in ", "2h", "in2h", "+-2h", "tomorrow", "2025-06-15", "2025-06-15T15:06:40", "2025-13-15T15:06:40Z", "+2x",
+        "", "+", "in", "in ", "2h", "in2h", "+-2h", "-", "-x", "--2h", "tomorrow", "2025-06-15", "2025-06-15T15:06:40",
+        "2025-13-15T15:06:40Z", "+2x",
         "in 2h 3m",
     ])
     func whatIsNoInstant(text: String) { #expect(throws: ValidationError.self) { try Moment(text) } }

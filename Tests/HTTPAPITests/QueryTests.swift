@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Testing
 import WorkflowModel
 
@@ -29,6 +30,16 @@ import WorkflowModel
         let query = try Query("state=lost")
         let problem = #expect(throws: Problem.self) { try query.choices("state", as: RunState.self) }
         #expect(problem?.errors.first?.detail.contains("submitted, queued") == true)
+    }
+
+    @Test func timesAreRead() throws {
+        #expect(try Query("since=2025-06-15T17:06:40%2B02:00").time("since") == Date(timeIntervalSince1970: 1_750_000_000))
+        #expect(try Query("since=").time("since") == nil && Query("").time("since") == nil)
+        for text in ["2025-06-15", "1750000000", "-2h", "1969-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "2025-06-15T17:06:40"] {
+            let query = try Query("since=\(text)")
+            let problem = #expect(throws: Problem.self) { try query.time("since") }
+            #expect(problem?.errors.first?.pointer == "since" && problem?.errors.first?.detail.contains("RFC 3339") == true, "\(text)")
+        }
     }
 
     @Test(arguments: ["", "demo", "demo/"]) func aReferenceThatIsNoneIsNotTakenForAbsent(text: String) throws {

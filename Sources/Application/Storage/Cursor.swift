@@ -8,7 +8,7 @@ struct Cursor: Equatable {
     var keys: [String]
 
     /// Which list it belongs to, so that a cursor of another list is told.
-    enum List: String { case graphs, foundGraphs, elements, foundElements, environments, runs, results, data, invocations, queue }
+    enum List: String { case graphs, foundGraphs, elements, foundElements, environments, runs, results, data, invocations, queue, history }
 
     /// - Throws: `Problem` naming `cursor` unless it came from a page of the same list.
     init?(_ request: PageRequest, list: List, keys count: Int) throws(Problem) {

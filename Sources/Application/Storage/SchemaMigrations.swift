@@ -15,6 +15,7 @@ extension Storage {
             Migration(version: 6, name: "clusters", sql: String(decoding: PackageResources._006_clusters_sql, as: UTF8.self)),
             Migration(version: 7, name: "scheduling", sql: String(decoding: PackageResources._007_scheduling_sql, as: UTF8.self)),
             Migration(version: 8, name: "costs", sql: String(decoding: PackageResources._008_costs_sql, as: UTF8.self)),
+            Migration(version: 9, name: "history", sql: String(decoding: PackageResources._009_history_sql, as: UTF8.self)),
             Migration(version: 11, name: "usage", sql: String(decoding: PackageResources._011_usage_sql, as: UTF8.self)),
         ]
     }

@@ -8,8 +8,10 @@ import WorkflowModel
 struct SimulationFiles {
     var folder: String
 
-    func write(_ workload: Workload, _ outcomes: [Simulation.Outcome], _ report: SimulationReport, _ timeline: Timeline, slots: Int) throws
-    {
+    /// - Parameter log: the workload in the Standard Workload Format, where it did not come in it.
+    func write(
+        _ workload: Workload, _ outcomes: [Simulation.Outcome], _ report: SimulationReport, _ timeline: Timeline, slots: Int, log: [UInt8]?
+    ) throws {
         do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
             throw CommandFailure("The folder '\(folder)' cannot be made: \(error.localizedDescription)")
         }
@@ -31,6 +33,7 @@ struct SimulationFiles {
                 })
         }
         try write("metrics.json", WireJSON.encode(report, pretty: true) + [UInt8(ascii: "\n")])
+        if let log { try write("history.swf", log) }
         try write("picture.svg", Array(SchedulePicture(timeline: timeline, slots: slots, title: report.title).svg.utf8))
     }
 

@@ -14,9 +14,11 @@ struct SimulationReport: Encodable, CustomStringConvertible {
     var longestQueue: Int
     /// That the simulation took.
     var seconds: Double
+    /// `nil`: a log was simulated.
+    var history: ReplayReport?
 
     private enum CodingKeys: String, CodingKey {
-        case policy, predictor, nodes, slots, metrics, passes, seconds
+        case policy, predictor, nodes, slots, metrics, passes, seconds, history
         case longestQueue = "longest_queue"
     }
 
@@ -42,7 +44,7 @@ struct SimulationReport: Encodable, CustomStringConvertible {
             )
         }
         fields.add("Simulated in", "\(seconds.rounded(to: 2)) s, \(passes) passes")
-        return fields.render()
+        return fields.render() + (history.map { "\n\n" + $0.description(beside: metrics) } ?? "")
     }
 }
 

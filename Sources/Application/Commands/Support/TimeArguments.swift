@@ -34,7 +34,7 @@ private func seconds(of text: some StringProtocol) -> Int? {
     return smallest == .max ? nil : total
 }
 
-/// An instant, as `2026-12-01T08:00:00Z`, `now`, `+2h` or `in 90m`.
+/// An instant, as `2026-12-01T08:00:00Z`, `now`, `+2h`, `in 90m` or, in the past, `-7d`.
 enum Moment: Sendable, Equatable {
     case at(Date)
     /// Seconds from the instant at which the command runs.
@@ -45,13 +45,16 @@ enum Moment: Sendable, Equatable {
             self = .after(0)
         } else if text.hasPrefix("+"), let seconds = seconds(of: text.dropFirst()) {
             self = .after(seconds)
+        } else if text.hasPrefix("-"), let seconds = seconds(of: text.dropFirst()) {
+            self = .after(-seconds)
         } else if text.hasPrefix("in "), let seconds = seconds(of: text.dropFirst(3).drop { $0 == " " }) {
             self = .after(seconds)
         } else if let date = WireJSON.parse(text) {
             self = .at(date)
         } else {
             throw ValidationError(
-                "'\(text)' is no time: write now, +2h or 'in 90m' from now on, or RFC 3339 with the zone, as 2026-12-01T08:00:00+01:00.")
+                "'\(text)' is no time: write now, +2h or 'in 90m' from now on, -7d before, or RFC 3339 with the zone, as 2026-12-01T08:00:00+01:00."
+            )
         }
     }
 

@@ -22,10 +22,6 @@ struct LiveScheduler {
     private static let grace = 15
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
     private static let mostForecast = 3000
-    /// By which a run is planned that has no limit and is like none before.
-    private static let unknownLimit = 3600
-    /// By which a run that goes on beyond its limit is planned further.
-    private static let overrun = 60
 
     private struct Known {
         var job: Int
@@ -120,7 +116,7 @@ struct LiveScheduler {
         for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
         let late = scheduler.late(at: now)
         for job in late.outlived { if let limit = scheduler.runningJob(job)?.job.limit { scheduler.outlives(job, expected: limit) } }
-        scheduler.overrun(late.overdue, by: Self.overrun, at: now)
+        scheduler.overrun(late.overdue, by: PlannedLimit.overrun, at: now)
     }
 
     private struct Attempt: Hashable {
@@ -305,13 +301,10 @@ struct LiveScheduler {
         predictor?.predict(traits) ?? RunTimePrediction(traits.limit, limit: traits.limit)
     }
 
-    /// Seconds by which a run is planned. Of one whose user gave no limit, the assumed one is so long that promises to wide runs would lie
-    /// many hours ahead, and narrow ones overtake them all the while: so it is what such runs take, with much to spare. But where windows
-    /// are to be kept empty, nothing shorter is safe.
+    /// Seconds by which a run is planned. Where windows are to be kept empty, nothing shorter than the limit is safe.
     private func plannedLimit(_ traits: JobTraits, _ prediction: RunTimePrediction, isGiven: Bool) -> Int {
         guard !isGiven, windows.isEmpty, !orders.contains(where: { $0.by != nil }) else { return traits.limit }
-        let isKnown = prediction.p95 < traits.limit
-        return min(traits.limit, isKnown ? max(60, 2 * prediction.p95) : Self.unknownLimit)
+        return PlannedLimit.seconds(prediction, assumed: traits.limit)
     }
 
     private mutating func traits(of attempt: EndedAttempt) -> JobTraits {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FoundationEssentials
 import WorkflowModel
 
 /// The query parameters of a request. Every complaint names the parameter and what it may be.
@@ -49,6 +50,14 @@ struct Query: Sendable {
             throw Self.invalid(name, "is '\(text)': write a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return value
+    }
+
+    func time(_ name: String) throws(Problem) -> Date? {
+        guard let text = try text(name) else { return nil }
+        guard let time = WireJSON.parse(text), HistoryRules.times.contains(time) else {
+            throw Self.invalid(name, "is '\(text)': write RFC 3339 with the zone, from 1970 on, as 2026-12-01T08:00:00Z")
+        }
+        return time
     }
 
     func reference(_ name: String) throws(Problem) -> Reference? {

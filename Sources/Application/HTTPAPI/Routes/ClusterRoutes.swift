@@ -6,7 +6,7 @@ import Hummingbird
 import WorkflowModel
 
 extension Route {
-    /// The nodes of the cluster, what operators order of the scheduler, and its queue.
+    /// The nodes of the cluster, what operators order of the scheduler, its queue, and what has run.
     static let cluster: [Route] = [
         .restricted(.get, "/nodes", .reading, query: ["page_size", "cursor"]) { call, _ in
             try await call.list(call.service.nodes(page: call.page()))
@@ -50,6 +50,10 @@ extension Route {
         },
         .restricted(.get, "/queue", .reading, query: ["page_size", "cursor"]) { call, principal in
             try await call.list(call.service.queue(page: call.page(), for: principal))
+        },
+        .restricted(.get, "/history", .operating, query: ["since", "until", "page_size", "cursor"]) { call, _ in
+            let (since, until) = (try call.query.time("since"), try call.query.time("until"))
+            return try await call.list(call.service.history(since: since, until: until, page: call.page()))
         },
     ]
 }

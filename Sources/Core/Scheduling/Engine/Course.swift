@@ -6,7 +6,7 @@
 /// At each instant: ``move(to:ended:)``, then what is submitted or changes, then ``pass(runTime:)``.
 struct Course: Sendable {
     private enum Kind: Int {
-        case outlived, end
+        case outlived, overdue, end
     }
 
     private struct Event: Sendable, Comparable {
@@ -39,7 +39,8 @@ struct Course: Sendable {
         return wake.map { min($0, event) } ?? event
     }
 
-    /// Goes to an instant that is not behind ``next``: tells the scheduler which predictions are outlived, and which jobs end.
+    /// Goes to an instant that is not behind ``next``: tells the scheduler which predictions are outlived, which jobs go on beyond
+    /// their limits, and which end.
     mutating func move(to instant: Int, ended: (Int) -> Void = { _ in }) {
         now = instant
         while let event = events.least, event.time == instant {
@@ -47,6 +48,10 @@ struct Course: Sendable {
             switch event.kind {
             case .outlived:
                 if let job = scheduler.runningJob(event.job)?.job { scheduler.outlives(job.id, expected: job.limit) }
+            case .overdue:
+                guard let job = scheduler.runningJob(event.job) else { continue }
+                scheduler.overruns(job.job.id, limit: instant - job.started + PlannedLimit.overrun)
+                events.insert(Event(time: instant + PlannedLimit.overrun, kind: .overdue, job: event.job))
             case .end:
                 scheduler.end(event.job, at: instant)
                 ended(event.job)
@@ -65,6 +70,8 @@ struct Course: Sendable {
     private mutating func expect(_ job: RunningJob, runTime: Int) {
         let end = max(now + 1, job.started.later(by: runTime))
         events.insert(Event(time: end, kind: .end, job: job.job.id))
+        let overdue = max(now + 1, job.latestEnd)
+        if overdue < end { events.insert(Event(time: overdue, kind: .overdue, job: job.job.id)) }
         if job.expectedEnd < end { events.insert(Event(time: max(now + 1, job.expectedEnd), kind: .outlived, job: job.job.id)) }
     }
 }

@@ -43,6 +43,7 @@ package struct Simulation: Sendable {
         outcomes = entries.map { Outcome(started: -1, prediction: RunTimePrediction($0.traits.limit, limit: $0.traits.limit)) }
         var submitted = 0
         var demands: [Int: DemandID] = [:]
+        let requested = workload.requests.map { course.scheduler.demand(of: $0) }
         while let now = [submitted < entries.count ? entries[submitted].submitted : nil, course.next].compactMap(\.self).min() {
             course.move(to: now) { id in
                 let entry = entries[id]
@@ -59,14 +60,16 @@ package struct Simulation: Sendable {
                 case .learned: outcomes[id].prediction = predictor?.predict(entry.traits) ?? outcomes[id].prediction
                 }
                 let demand =
-                    demands[entry.memoryPerRank]
+                    entry.request.map { requested[$0] } ?? demands[entry.memoryPerRank]
                     ?? course.scheduler.demand(
                         of: ResourceRequest(ranks: 1, memoryPerRank: entry.memoryPerRank))
-                demands[entry.memoryPerRank] = demand
+                if entry.request == nil { demands[entry.memoryPerRank] = demand }
+                let prediction = outcomes[id].prediction
+                let limit = entry.isLimitAssumed ? PlannedLimit.seconds(prediction, assumed: entry.traits.limit) : entry.traits.limit
                 course.scheduler.submit(
                     Job(
-                        id: id, submitted: now, ranks: entry.traits.ranks, demand: demand, limit: entry.traits.limit,
-                        expected: outcomes[id].prediction.expected, user: entry.traits.user), at: now)
+                        id: id, submitted: now, ranks: entry.traits.ranks, demand: demand, limit: limit,
+                        expected: min(limit, prediction.expected), user: entry.traits.user), at: now)
                 outcomes[id].promised = course.scheduler.promisedStart(of: id)
             }
             let started = course.pass { entries[$0.job.id].runTime }

@@ -12,6 +12,10 @@ package struct Workload: Sendable {
         package var traits: JobTraits
         /// MiB; 0: not known.
         package var memoryPerRank = 0
+        /// What it asks for, in ``Workload/requests``; `nil`: ranks with so much memory, on any nodes.
+        package var request: Int?
+        /// Its user gave no limit.
+        package var isLimitAssumed = false
 
         package init(name: Int, submitted: Int, runTime: Int, traits: JobTraits, memoryPerRank: Int = 0) {
             self.name = name
@@ -25,10 +29,12 @@ package struct Workload: Sendable {
     package var entries: [Entry]
     /// Processors of the machine, as the log's header has it.
     package var processors: Int?
+    package var requests: [ResourceRequest]
 
-    package init(_ entries: [Entry], processors: Int? = nil) {
+    package init(_ entries: [Entry], processors: Int? = nil, requests: [ResourceRequest] = []) {
         self.entries = entries.sorted { ($0.submitted, $0.name) < ($1.submitted, $1.name) }
         self.processors = processors
+        self.requests = requests
     }
 
     /// For a machine of `slots`: what was wider ran on all of it.
