@@ -126,7 +126,7 @@ let package = Package(
                 .embedInCode("Migrations/0003-applications.sql"), .embedInCode("Migrations/0004-resumed-attempts.sql"),
                 .embedInCode("Migrations/0005-checkpoints.sql"), .embedInCode("Migrations/0006-clusters.sql"),
                 .embedInCode("Migrations/0007-scheduling.sql"),
-                .embedInCode("Migrations/0008-costs.sql"),
+                .embedInCode("Migrations/0008-costs.sql"), .embedInCode("Migrations/0010-scheduler-records.sql"),
             ]),
         target(
             .application, "ExecutionService",

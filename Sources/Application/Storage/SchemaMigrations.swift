@@ -15,6 +15,9 @@ extension Storage {
             Migration(version: 6, name: "clusters", sql: String(decoding: PackageResources._006_clusters_sql, as: UTF8.self)),
             Migration(version: 7, name: "scheduling", sql: String(decoding: PackageResources._007_scheduling_sql, as: UTF8.self)),
             Migration(version: 8, name: "costs", sql: String(decoding: PackageResources._008_costs_sql, as: UTF8.self)),
+            Migration(
+                version: 10, name: "scheduler records",
+                sql: String(decoding: PackageResources._010_scheduler_records_sql, as: UTF8.self)),
         ]
     }
 }

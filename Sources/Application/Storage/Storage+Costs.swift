@@ -159,7 +159,8 @@ extension Connection {
                 """,
                 [
                     .int(run), .text(prediction.kind.rawValue), .text(prediction.element?.replacingNUL ?? ""), .double(prediction.p50),
-                    .double(prediction.p90), .double(prediction.p95), .text(prediction.basis.rawValue), .text(prediction.model),
+                    prediction.p90.map { .double($0) } ?? .null, .double(prediction.p95), .text(prediction.basis.rawValue),
+                    .text(prediction.model),
                     try .json(prediction.runs), .timestamp(time),
                 ])
         }
@@ -167,17 +168,21 @@ extension Connection {
         func seconds(_ value: Double) -> PostgresValue { .int(Int64(max(1, min(value.rounded(.up), Double(Int32.max))))) }
         try query(
             "UPDATE run SET expected_seconds = $2, expected_p90_seconds = $3, expected_p95_seconds = $4 WHERE id = $1",
-            [.int(run), seconds(time.p50), seconds(time.p90), seconds(time.p95)])
+            [.int(run), seconds(time.p50), seconds(time.p90 ?? time.p95), seconds(time.p95)])
     }
 
     /// Those of the run first, then those of its PEs.
     func predictions(_ run: Int64) throws -> [Prediction] {
-        try query("SELECT * FROM prediction WHERE run = $1 ORDER BY element, kind", [.int(run)]).map { row in
-            let element: String = try row.value("element")
-            return Prediction(
-                try row.name("kind"), element: element.isEmpty ? nil : element, p50: try row.value("p50"), p90: try row.value("p90"),
-                p95: try row.value("p95"), basis: try row.name("basis"), model: try row.value("model"), runs: try row.json("runs"),
-                actual: try row.optional("actual"))
-        }
+        try query("SELECT * FROM prediction WHERE run = $1 ORDER BY element, kind", [.int(run)]).map { try $0.prediction() }
+    }
+}
+
+extension Row {
+    func prediction() throws -> Prediction {
+        let element: String = try value("element")
+        return Prediction(
+            try name("kind"), element: element.isEmpty ? nil : element, p50: try value("p50"), p90: try optional("p90"),
+            p95: try value("p95"), basis: try name("basis"), model: try value("model"), runs: try json("runs"),
+            actual: try optional("actual"))
     }
 }

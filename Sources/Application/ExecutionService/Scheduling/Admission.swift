@@ -70,11 +70,11 @@ package actor Admission {
         live?.observe(active, at: now)
         try await followQueue(at: now)
         guard let decisions = live?.pass(at: now, folder: { "\(self.configuration.dataFolder)/runs/\($0)/\($1)" }) else { return }
-        let started = try await session.store(starts: decisions.starts, promises: decisions.promises, epoch: epoch, at: time)
-        guard let started else {
+        guard let stored = try await session.store(decisions, epoch: epoch, at: time) else {
             live = nil
             return
         }
+        let started = Set(stored.map(\.run))
         for start in decisions.starts where !started.contains(start.run) { live?.revoke(start.run, at: now) }
         try await explain(at: now)
     }
@@ -109,7 +109,7 @@ package actor Admission {
             SchedulerSession.Start(
                 run: $0.id, attempt: $0.attempt, folder: "\(configuration.dataFolder)/runs/\($0.id)/\($0.attempt)", nodes: nil)
         }
-        _ = try await session.store(starts: starts, promises: [:], epoch: epoch, at: Date())
+        _ = try await session.store(.init(starts: starts), epoch: epoch, at: Date())
         try await storage.setPending(zip(queue.dropFirst(starting).map(\.id), pending).map { ($0, $1) })
     }
 }

@@ -9,12 +9,6 @@ import WorkflowModel
 /// The scheduler of the server that schedules, in memory: what the database and the cluster's engine say, brought up to date before
 /// every pass. It can be made anew from them at any time.
 struct LiveScheduler {
-    /// A pass's decisions, to be stored.
-    struct Decisions {
-        var starts: [SchedulerSession.Start]
-        var promises: [RunID: Date]
-    }
-
     /// Ended attempts from which run times are learned at the start.
     static let historyDepth = 20_000
     static let pageSize = 20_000
@@ -170,12 +164,11 @@ struct LiveScheduler {
 
     // MARK: Deciding
 
-    mutating func pass(at now: Int, folder: (RunID, Int) -> String) -> Decisions {
+    /// - Returns: what is to be stored.
+    mutating func pass(at now: Int, folder: (RunID, Int) -> String) -> SchedulerSession.Decisions {
         let started = scheduler.pass(at: now)
         forecaster.begin(started)
-        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil }
-        arrived = []
-        if scheduler.waitingCount <= Self.mostForecast { _ = forecaster.forecast(new, scheduler, at: now) }
+        let waits = forecastArrived(at: now)
         var promises: [RunID: Date] = [:]
         for promise in scheduler.newPromises {
             if let run = runs[promise.job] { promises[run] = Date(timeIntervalSince1970: Double(promise.start)) }
@@ -187,7 +180,25 @@ struct LiveScheduler {
             }
             return SchedulerSession.Start(run: run, attempt: attempt, folder: folder(run, attempt), nodes: shares)
         }
-        return Decisions(starts: starts, promises: promises)
+        return SchedulerSession.Decisions(starts: starts, promises: promises, waits: waits)
+    }
+
+    /// The waits, from submission on, of what was queued since the last pass and has not started.
+    private mutating func forecastArrived(at now: Int) -> [RunID: Prediction] {
+        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil }
+        arrived = []
+        guard scheduler.waitingCount <= Self.mostForecast else { return [:] }
+        let forecasts = forecaster.forecast(new, scheduler, at: now)
+        var waits: [RunID: Prediction] = [:]
+        for job in scheduler.waiting {
+            guard let forecast = forecasts[job.id], let run = runs[job.id] else { continue }
+            // Those that a server finds waiting have waited already.
+            let waited = Double(max(0, now - job.submitted))
+            waits[run] = Prediction(
+                .wait, p50: waited + Double(forecast.p50), p90: nil, p95: waited + Double(max(forecast.p50, forecast.p95)), basis: .queue,
+                model: configuration.policy.rawValue, runs: [])
+        }
+        return waits
     }
 
     /// The run was cancelled before its start was stored.

@@ -13,6 +13,8 @@ package struct Prediction: Sendable, Codable, Hashable {
         case secondsPerCall = "seconds_per_call"
         /// Data written for each call.
         case fanOut = "fan_out"
+        /// Seconds from its submission to its start.
+        case wait
     }
 
     /// What it was learned from, the best first.
@@ -23,6 +25,8 @@ package struct Prediction: Sendable, Codable, Hashable {
         /// Other versions of the graph.
         case graph
         case user
+        /// Of a wait: the scheduler was run ahead over all that ran and waited.
+        case queue
         /// Nothing is known but the limit that the run was given.
         case limit
     }
@@ -30,12 +34,12 @@ package struct Prediction: Sendable, Codable, Hashable {
     package var kind: Kind
     /// Id of the PE that it is of; absent: of the run.
     package var element: String?
-    /// That half, nine in ten, and nineteen in twenty of such runs do not exceed.
+    /// That half, nine in ten (absent: not foretold), and nineteen in twenty of such runs do not exceed.
     package var p50: Double
-    package var p90: Double
+    package var p90: Double?
     package var p95: Double
     package var basis: Basis
-    /// Names the model: the same for the same basis and runs.
+    /// Names the model: the same for the same basis and runs. Of a wait: the policy.
     package var model: String
     /// Those it was learned from, the latest first.
     package var runs: [RunID]
@@ -43,7 +47,7 @@ package struct Prediction: Sendable, Codable, Hashable {
     package var actual: Double?
 
     package init(
-        _ kind: Kind, element: String? = nil, p50: Double, p90: Double, p95: Double, basis: Basis, model: String, runs: [RunID],
+        _ kind: Kind, element: String? = nil, p50: Double, p90: Double?, p95: Double, basis: Basis, model: String, runs: [RunID],
         actual: Double? = nil
     ) {
         self.kind = kind
@@ -63,6 +67,7 @@ extension RunCost {
     package func actual(of prediction: Prediction) -> Double? {
         let cost = prediction.element.flatMap { elements[$0] }
         return switch prediction.kind {
+        case .wait: nil
         case .runTime: seconds
         case .startUp: startUp
         case .memoryPerRank: memoryPerRank
