@@ -60,7 +60,9 @@ extension Storage {
     /// Stores what a run has cost, once, and what became of what was predicted.
     ///
     /// - Parameter kinds: of its PEs, by id.
-    package func store(_ cost: RunCost, kinds: [String: String]) async throws {
+    /// - Returns: the predictions of which it is now known what they came to; none for a run that was stored before.
+    @discardableResult
+    package func store(_ cost: RunCost, kinds: [String: String]) async throws -> [Prediction] {
         try await pool.transaction { connection in
             let (id, _) = try connection.lock(cost.run)
             let stored = try connection.query(
@@ -74,7 +76,7 @@ extension Storage {
                     .double(cost.seconds), cost.memoryPerRank.map { .double($0) } ?? .null, .double(cost.load), .int(cost.workersPerRank),
                     .double(cost.ending),
                 ])
-            guard stored.affected == 1 else { return }
+            guard stored.affected == 1 else { return [] }
             for (element, value) in cost.elements.sorted(by: { $0.key < $1.key }) {
                 try connection.query(
                     """
@@ -87,11 +89,14 @@ extension Storage {
                         value.changed.map { .texts($0.map(\.replacingNUL)) } ?? .null,
                     ])
             }
-            for prediction in try connection.predictions(id) {
-                guard let actual = cost.actual(of: prediction) else { continue }
+            return try connection.predictions(id).compactMap { prediction in
+                guard let actual = cost.actual(of: prediction) else { return nil }
+                var scored = prediction
+                scored.actual = actual
                 try connection.query(
                     "UPDATE prediction SET actual = $4 WHERE run = $1 AND kind = $2 AND element = $3",
                     [.int(id), .text(prediction.kind.rawValue), .text(prediction.element ?? ""), .double(actual)])
+                return scored
             }
         }
     }

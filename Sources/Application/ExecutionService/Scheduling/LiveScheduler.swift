@@ -154,6 +154,8 @@ struct LiveScheduler {
     /// Runs that wait here.
     var waiting: Set<RunID> { Set(known.lazy.filter { scheduler.runningJob($0.value.job) == nil }.map(\.key)) }
 
+    var waitingCount: Int { scheduler.waitingCount }
+
     /// The run waits no longer.
     mutating func withdraw(_ run: RunID) {
         guard let job = known[run]?.job, scheduler.runningJob(job) == nil else { return }
