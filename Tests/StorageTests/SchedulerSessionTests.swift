@@ -45,6 +45,18 @@ import WorkflowModel
         #expect(try await storage.run(run, visibleTo: nil)?.predictions == [scored])
     }
 
+    @Test func aPromiseStandsUntilItIsLostOrKept() async throws {
+        let (storage, pool) = try await freshStorage()
+        let (session, epoch) = try await session(pool)
+        let (run, other) = (try await storage.startedRun(), try await storage.startedRun())
+        _ = try await session.store(.init(promises: [run: noon + 60, other: noon + 90]), epoch: epoch, at: noon)
+        #expect(try await storage.queuedRuns(limit: 9).map(\.promisedStart) == [noon + 60, noon + 90])
+        _ = try await session.store(.init(promises: [run: nil]), epoch: epoch, at: noon)
+        #expect(try await storage.queuedRuns(limit: 9).map(\.promisedStart) == [nil, noon + 90])
+        #expect(try await session.store(start(other), epoch: epoch, at: noon + 91)?.map(\.promised) == [noon + 90])
+        #expect(try await session.store(start(run), epoch: epoch, at: noon + 92)?.map(\.promised) == [nil])
+    }
+
     @Test func whatWasDecidedByAnEarlierSchedulerIsNotStored() async throws {
         let (storage, pool) = try await freshStorage()
         let (session, epoch) = try await session(pool)

@@ -62,11 +62,12 @@ package final class SchedulerSession: Sendable {
     /// What one pass decided and foretold.
     package struct Decisions: Sendable {
         package var starts: [Start]
-        package var promises: [RunID: Date]
+        /// Latest starts of waiting runs that are others than stored; `nil`: the run is promised none any more.
+        package var promises: [RunID: Date?]
         /// The waits of runs that were submitted and have not started.
         package var waits: [RunID: Prediction]
 
-        package init(starts: [Start] = [], promises: [RunID: Date] = [:], waits: [RunID: Prediction] = [:]) {
+        package init(starts: [Start] = [], promises: [RunID: Date?] = [:], waits: [RunID: Prediction] = [:]) {
             self.starts = starts
             self.promises = promises
             self.waits = waits
@@ -94,10 +95,7 @@ package final class SchedulerSession: Sendable {
         return try await pool.transaction { connection in
             guard try Self.epoch("SELECT epoch FROM scheduler FOR SHARE", connection) == epoch else { return nil }
             try connection.store(decisions.waits, at: time)
-            for (run, start) in decisions.promises {
-                try connection.query(
-                    "UPDATE run SET promised_start = $2 WHERE public_id = $1 AND state = 'queued'", [.uuid(run), .timestamp(start)])
-            }
+            try connection.store(decisions.promises)
             guard !starts.isEmpty else { return [] }
             let rows = try connection.query(
                 """
@@ -134,6 +132,16 @@ package final class SchedulerSession: Sendable {
 }
 
 extension Connection {
+    fileprivate func store(_ promises: [RunID: Date?]) throws {
+        guard !promises.isEmpty else { return }
+        let values = promises.map { ($0, $1) }
+        try query(
+            """
+            UPDATE run SET promised_start = to_timestamp(nullif(new.start, 0)) FROM unnest($1::uuid[], $2::bigint[]) AS new (id, start)
+            WHERE run.public_id = new.id AND run.state = 'queued'
+            """, [.uuids(values.map(\.0.bytes)), .ints(values.map { Int64($0.1?.timeIntervalSince1970 ?? 0) })])
+    }
+
     /// Of first attempts that wait; what was foretold before stands.
     fileprivate func store(_ waits: [RunID: Prediction], at time: Date) throws {
         guard !waits.isEmpty else { return }

@@ -43,6 +43,8 @@ struct LiveScheduler {
     private var runs: [Int: RunID] = [:]
     private var users: [String: Int] = [:]
     private var nextJob = 0
+    /// The latest starts that are stored, of waiting runs.
+    private var promised: [RunID: Int] = [:]
     /// Of the last run that was queued.
     private(set) var place: Int64 = 0
 
@@ -142,13 +144,14 @@ struct LiveScheduler {
             account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
             user: traits.user)
         remember(run.id, attempt: run.attempt, traits, prediction)
+        promised[run.id] = run.promisedStart.map { Int($0.timeIntervalSince1970) }
         arrived.append(job.id)
         scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
     }
 
     private mutating func promise(_ run: QueuedRun) {
-        guard let start = run.promisedStart, let job = known[run.id]?.job else { return }
-        scheduler.promise(job, at: Int(start.timeIntervalSince1970))
+        guard let start = promised[run.id], let job = known[run.id]?.job else { return }
+        scheduler.promise(job, at: start)
     }
 
     /// Runs that wait here.
@@ -171,10 +174,6 @@ struct LiveScheduler {
         let started = scheduler.pass(at: now)
         forecaster.begin(started)
         let waits = forecastArrived(at: now)
-        var promises: [RunID: Date] = [:]
-        for promise in scheduler.newPromises {
-            if let run = runs[promise.job] { promises[run] = Date(timeIntervalSince1970: Double(promise.start)) }
-        }
         let starts = started.compactMap { job -> SchedulerSession.Start? in
             guard let run = runs[job.job.id], let attempt = known[run]?.attempt else { return nil }
             let shares = job.shares.flatMap { share in
@@ -182,7 +181,23 @@ struct LiveScheduler {
             }
             return SchedulerSession.Start(run: run, attempt: attempt, folder: folder(run, attempt), nodes: shares)
         }
-        return SchedulerSession.Decisions(starts: starts, promises: promises, waits: waits)
+        return SchedulerSession.Decisions(starts: starts, promises: changedPromises(), waits: waits)
+    }
+
+    /// Promises that were made or lost since the last pass.
+    private mutating func changedPromises() -> [RunID: Date?] {
+        var changes: [RunID: Date?] = [:]
+        for run in Set(promised.keys).union(scheduler.newPromises.compactMap { runs[$0.job] }) {
+            guard let job = known[run]?.job, scheduler.runningJob(job) == nil else {
+                promised[run] = nil
+                continue
+            }
+            let start = scheduler.promisedStart(of: job)
+            guard start != promised[run] else { continue }
+            promised[run] = start
+            changes.updateValue(start.map { Date(timeIntervalSince1970: Double($0)) }, forKey: run)
+        }
+        return changes
     }
 
     /// The waits, from submission on, of what was queued since the last pass and has not started.
@@ -316,6 +331,7 @@ struct LiveScheduler {
     }
 
     private mutating func forget(_ run: RunID) {
+        promised[run] = nil
         if let old = known.removeValue(forKey: run) { runs[old.job] = nil }
     }
 

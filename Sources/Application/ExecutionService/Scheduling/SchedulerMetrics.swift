@@ -17,6 +17,7 @@ package enum ServiceMetrics {
     static let waiting = "weft_scheduler_waiting_runs"
     static let started = "weft_scheduler_started_total"
     static let promised = "weft_scheduler_promises_made_total"
+    static let dropped = "weft_scheduler_promises_dropped_total"
     static let broken = "weft_scheduler_promises_broken_total"
     static let ratio = "weft_prediction_ratio"
     static let scored = "weft_predictions_scored_total"
@@ -29,6 +30,7 @@ package enum ServiceMetrics {
         Description(name: waiting, help: "Runs that wait in this server's scheduler; 0 where another server schedules."),
         Description(name: started, help: "Attempts of runs that the scheduler started."),
         Description(name: promised, help: "Promises of a latest start."),
+        Description(name: dropped, help: "Promises that ended before their runs did start, by orders, quotas or lost nodes."),
         Description(name: broken, help: "Runs that started more than 5 s later than they were promised."),
         Description(
             name: ratio, help: "Median that was predicted, over what it came to.",
@@ -55,6 +57,7 @@ struct SchedulerMetrics: Sendable {
     private let waiting = Meter(label: ServiceMetrics.waiting)
     private let started = Counter(label: ServiceMetrics.started)
     private let promised = Counter(label: ServiceMetrics.promised)
+    private let dropped = Counter(label: ServiceMetrics.dropped)
     private let broken = Counter(label: ServiceMetrics.broken)
 
     func passed(in duration: Duration) { pass.record(duration / .seconds(1)) }
@@ -63,7 +66,8 @@ struct SchedulerMetrics: Sendable {
 
     func stored(_ decisions: SchedulerSession.Decisions, _ started: [SchedulerSession.Started], at time: Date) {
         self.started.increment(by: started.count)
-        promised.increment(by: decisions.promises.count)
+        promised.increment(by: decisions.promises.count { $0.value != nil })
+        dropped.increment(by: decisions.promises.count { $0.value == nil })
         broken.increment(by: started.count { $0.promised.map { time.timeIntervalSince($0) > Self.leniency } ?? false })
         ServiceMetrics.count(started.compactMap(\.wait))
     }
