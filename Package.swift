@@ -127,7 +127,7 @@ let package = Package(
                 .embedInCode("Migrations/0005-checkpoints.sql"), .embedInCode("Migrations/0006-clusters.sql"),
                 .embedInCode("Migrations/0007-scheduling.sql"),
                 .embedInCode("Migrations/0008-costs.sql"), .embedInCode("Migrations/0009-history.sql"),
-                .embedInCode("Migrations/0011-usage.sql"),
+                .embedInCode("Migrations/0010-scheduler-records.sql"), .embedInCode("Migrations/0011-usage.sql"),
             ]),
         target(
             .application, "ExecutionService",

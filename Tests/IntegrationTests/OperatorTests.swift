@@ -175,6 +175,37 @@ extension Integration {
             await weft.down()
         }
 
+        @Test func aWaitIsScoredAndCounted() async throws {
+            let weft = try await Installation.start(["--slots", "2"])
+            let graph = try await weft.register("slow")
+            let running = try await weft.submit([graph, "-d", #"{"Numbers": [{"count": 1000, "seconds": 1}]}"#, "--time-limit", "2h"])
+            try await weft.wait(for: running, toBe: .running)
+            let short = #"{"Numbers": [{"count": 2, "seconds": 0}]}"#
+            let waiting = try await weft.submit([graph, "-d", short, "-n", "2", "--time-limit", "1h"])
+            // There is room for it, and only the other's promise keeps it back.
+            let narrow = try await weft.submit([graph, "-d", short, "--time-limit", "20h"])
+            try await wait(for: "a forecast and a promise") {
+                let run = try await weft.show(waiting)
+                return run.predictions?.contains { $0.kind == .wait } == true && run.pending?.promisedStart != nil
+            }
+            let foretold = try #require(try await weft.show(waiting).predictions?.first { $0.kind == .wait })
+            #expect(foretold.p50 > 6000 && foretold.p95 >= foretold.p50 && foretold.basis == .queue && foretold.actual == nil)
+            let before = try await weft.metrics()
+            #expect(before["weft_scheduler_waiting_runs"] == 2 && before["weft_scheduler_promises_made_total"] == 1)
+            _ = try await weft.weft(["run", "cancel", running])
+            for run in [waiting, narrow] { try await weft.wait(for: run, toBe: .succeeded) }
+            let scored = try #require(try await weft.show(waiting).predictions?.first { $0.kind == .wait })
+            let run = try await weft.show(waiting)
+            let started = try #require(run.startedAt)
+            #expect(abs((scored.actual ?? 0) - started.timeIntervalSince(run.submittedAt)) < 0.01)
+            let metrics = try await weft.metrics()
+            #expect(metrics[#"weft_predictions_scored_total{basis="queue",kind="wait",within_p95="true"}"#] == 2)
+            #expect(metrics[#"weft_prediction_ratio_bucket{basis="queue",kind="wait",le="10"}"#] == 0, "they were to wait for hours")
+            #expect(metrics["weft_scheduler_started_total"] == 3 && metrics["weft_scheduler_waiting_runs"] == 0)
+            #expect(metrics["weft_scheduler_promises_broken_total"] == 0)
+            await weft.down()
+        }
+
         @Test func theFutureIsToldAndNothingChanged() async throws {
             let weft = try await Installation.start(["--slots", "1"])
             let graph = try await weft.register("slow")

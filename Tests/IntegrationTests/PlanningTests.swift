@@ -35,6 +35,15 @@ extension Integration {
             #expect(memory.p50 > 10, "a Python worker and its rank")
             let calls = try #require(second.predictions?.first { $0.kind == .calls && $0.element == "Split1" })
             #expect(calls.actual == 1000)
+            let metrics = try await weft.metrics()
+            for kind in ["run_time", "memory_per_rank"] {
+                let labels = #"basis="same_on_class",kind="\#(kind)""#
+                #expect(metrics["weft_prediction_ratio_count{\(labels)}"] == 1, "\(kind)")
+                let isWithin = try #require(second.predictions?.first { $0.kind.rawValue == kind }).isWithinP95
+                #expect(metrics[#"weft_predictions_scored_total{\#(labels),within_p95="\#(isWithin)"}"#] == 1, "\(kind)")
+            }
+            #expect(metrics["weft_scheduler_started_total"] == 2)
+            #expect(metrics["weft_scheduler_pass_seconds_count"].map { $0 >= 2 } == true)
 
             let planned = try await weft.json(PlannedRun.self, ["plan", graph, "--max-ranks", "2", "--explain"])
             #expect(planned.alternatives?.count(where: \.isChosen) == 1)
@@ -53,4 +62,8 @@ extension Integration {
             await weft.down()
         }
     }
+}
+
+extension Prediction {
+    fileprivate var isWithinP95: Bool { actual.map { $0 <= p95 } ?? false }
 }

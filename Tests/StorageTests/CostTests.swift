@@ -67,8 +67,9 @@ import WorkflowModel
         }
         #expect(expected == [[9, 9, 11]], "whole seconds, rounded up")
 
-        try await storage.store(cost(run.id, graph), kinds: kinds)
-        try await storage.store(cost(run.id, graph, seconds: 99), kinds: kinds)
+        let told = try await storage.store(cost(run.id, graph), kinds: kinds)
+        #expect(told.map(\.kind) == [.runTime, .fanOut] && told.map(\.actual) == [10, 9.0 / 5])
+        #expect(try await storage.store(cost(run.id, graph, seconds: 99), kinds: kinds).isEmpty, "scored once")
         let scored = try #require(try await storage.run(run.id, visibleTo: nil)?.predictions)
         #expect(scored.map(\.actual) == [10, nil, 9.0 / 5])
         #expect(try await pool.count("run_cost") == 1)

@@ -2,6 +2,7 @@
 
 import Foundation
 import Glibc
+import HTTPClient
 package import WorkflowModel
 
 /// A whole Weft of its own: private PostgreSQL, server, local issuer, all started with `weft up` in a temporary folder.
@@ -92,6 +93,16 @@ package final class Installation: Sendable {
     /// The caller's token.
     package func token() async throws -> String {
         try await weft(["auth", "token"]).output.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// The values of `/metrics` by name and labels, as the lines have them.
+    package func metrics() async throws -> [String: Double] {
+        let response = try await HTTPClient().send(HTTPRequest(url: url + "/metrics"))
+        let lines = String(decoding: response.body, as: UTF8.self).split(separator: "\n").filter { !$0.hasPrefix("#") }
+        let pairs = lines.compactMap { line in
+            line.lastIndex(of: " ").map { (String(line[..<$0]), Double(line[line.index(after: $0)...]) ?? .nan) }
+        }
+        return Dictionary(pairs, uniquingKeysWith: { $1 })
     }
 
     /// Registers a module of `Tests/IntegrationTests/Workflows`.

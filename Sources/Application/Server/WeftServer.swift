@@ -39,6 +39,7 @@ package struct WeftServer: Sendable {
         logger.info("weftd starts", metadata: ["version": "\(Self.version)"])
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let registry = PrometheusRegistry()
+        for metric in ServiceMetrics.descriptions { registry.describe(metric.name, help: metric.help, buckets: metric.buckets) }
         MetricsSystem.bootstrap(registry)
         try ProcessSetup.makePrivateFolder(configuration.dataFolder)
         let pool = ConnectionPool(conninfo: configuration.database.conninfo, size: configuration.database.poolSize)

@@ -16,6 +16,9 @@ extension Storage {
             Migration(version: 7, name: "scheduling", sql: String(decoding: PackageResources._007_scheduling_sql, as: UTF8.self)),
             Migration(version: 8, name: "costs", sql: String(decoding: PackageResources._008_costs_sql, as: UTF8.self)),
             Migration(version: 9, name: "history", sql: String(decoding: PackageResources._009_history_sql, as: UTF8.self)),
+            Migration(
+                version: 10, name: "scheduler records",
+                sql: String(decoding: PackageResources._010_scheduler_records_sql, as: UTF8.self)),
             Migration(version: 11, name: "usage", sql: String(decoding: PackageResources._011_usage_sql, as: UTF8.self)),
         ]
     }

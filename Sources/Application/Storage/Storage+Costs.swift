@@ -60,7 +60,9 @@ extension Storage {
     /// Stores what a run has cost, once, and what became of what was predicted.
     ///
     /// - Parameter kinds: of its PEs, by id.
-    package func store(_ cost: RunCost, kinds: [String: String]) async throws {
+    /// - Returns: the predictions of which it is now known what they came to; none for a run that was stored before.
+    @discardableResult
+    package func store(_ cost: RunCost, kinds: [String: String]) async throws -> [Prediction] {
         try await pool.transaction { connection in
             let (id, _) = try connection.lock(cost.run)
             let stored = try connection.query(
@@ -74,7 +76,7 @@ extension Storage {
                     .double(cost.seconds), cost.memoryPerRank.map { .double($0) } ?? .null, .double(cost.load), .int(cost.workersPerRank),
                     .double(cost.ending),
                 ])
-            guard stored.affected == 1 else { return }
+            guard stored.affected == 1 else { return [] }
             for (element, value) in cost.elements.sorted(by: { $0.key < $1.key }) {
                 try connection.query(
                     """
@@ -87,11 +89,14 @@ extension Storage {
                         value.changed.map { .texts($0.map(\.replacingNUL)) } ?? .null,
                     ])
             }
-            for prediction in try connection.predictions(id) {
-                guard let actual = cost.actual(of: prediction) else { continue }
+            return try connection.predictions(id).compactMap { prediction in
+                guard let actual = cost.actual(of: prediction) else { return nil }
+                var scored = prediction
+                scored.actual = actual
                 try connection.query(
                     "UPDATE prediction SET actual = $4 WHERE run = $1 AND kind = $2 AND element = $3",
                     [.int(id), .text(prediction.kind.rawValue), .text(prediction.element ?? ""), .double(actual)])
+                return scored
             }
         }
     }
@@ -159,7 +164,8 @@ extension Connection {
                 """,
                 [
                     .int(run), .text(prediction.kind.rawValue), .text(prediction.element?.replacingNUL ?? ""), .double(prediction.p50),
-                    .double(prediction.p90), .double(prediction.p95), .text(prediction.basis.rawValue), .text(prediction.model),
+                    prediction.p90.map { .double($0) } ?? .null, .double(prediction.p95), .text(prediction.basis.rawValue),
+                    .text(prediction.model),
                     try .json(prediction.runs), .timestamp(time),
                 ])
         }
@@ -167,17 +173,21 @@ extension Connection {
         func seconds(_ value: Double) -> PostgresValue { .int(Int64(max(1, min(value.rounded(.up), Double(Int32.max))))) }
         try query(
             "UPDATE run SET expected_seconds = $2, expected_p90_seconds = $3, expected_p95_seconds = $4 WHERE id = $1",
-            [.int(run), seconds(time.p50), seconds(time.p90), seconds(time.p95)])
+            [.int(run), seconds(time.p50), seconds(time.p90 ?? time.p95), seconds(time.p95)])
     }
 
     /// Those of the run first, then those of its PEs.
     func predictions(_ run: Int64) throws -> [Prediction] {
-        try query("SELECT * FROM prediction WHERE run = $1 ORDER BY element, kind", [.int(run)]).map { row in
-            let element: String = try row.value("element")
-            return Prediction(
-                try row.name("kind"), element: element.isEmpty ? nil : element, p50: try row.value("p50"), p90: try row.value("p90"),
-                p95: try row.value("p95"), basis: try row.name("basis"), model: try row.value("model"), runs: try row.json("runs"),
-                actual: try row.optional("actual"))
-        }
+        try query("SELECT * FROM prediction WHERE run = $1 ORDER BY element, kind", [.int(run)]).map { try $0.prediction() }
+    }
+}
+
+extension Row {
+    func prediction() throws -> Prediction {
+        let element: String = try value("element")
+        return Prediction(
+            try name("kind"), element: element.isEmpty ? nil : element, p50: try value("p50"), p90: try optional("p90"),
+            p95: try value("p95"), basis: try name("basis"), model: try value("model"), runs: try json("runs"),
+            actual: try optional("actual"))
     }
 }

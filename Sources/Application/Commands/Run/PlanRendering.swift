@@ -59,7 +59,8 @@ enum PlanRendering {
         var table = Table("PE", "WHAT", ">P50", ">P90", ">P95", "FROM", ">RUNS", "MODEL")
         for prediction in predictions {
             table.append(
-                "\(prediction.element ?? "the run")", "\(prediction.kind.rawValue)", "\(short(prediction.p50))", "\(short(prediction.p90))",
+                "\(prediction.element ?? "the run")", "\(prediction.kind.rawValue)", "\(short(prediction.p50))",
+                "\(prediction.p90.map(short) ?? "-")",
                 "\(short(prediction.p95))", "\(prediction.basis.rawValue)", "\(prediction.runs.count)", "\(prediction.model)")
         }
         return table

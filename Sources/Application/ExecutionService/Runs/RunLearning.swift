@@ -23,8 +23,8 @@ enum RunLearning {
         let start = if case .weft = placing { measured.startedAt } else { measured.begunAt }
         guard let start else { return }
         let cost = cost(launch, graph, document, measured, start..<max(start, end), nodes: nodes)
-        try await storage.store(
-            cost, kinds: Dictionary(graph.elements.map { ($0.id, $0.kind) }, uniquingKeysWith: { first, _ in first }))
+        let kinds = Dictionary(graph.elements.map { ($0.id, $0.kind) }, uniquingKeysWith: { first, _ in first })
+        ServiceMetrics.count(try await storage.store(cost, kinds: kinds))
     }
 
     static func cost(

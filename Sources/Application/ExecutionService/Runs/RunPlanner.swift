@@ -130,7 +130,7 @@ extension Prediction.Basis {
         case .same: "of this graph on other nodes"
         case .graph: "of other versions of this graph"
         case .user: "of yours of other graphs"
-        case .limit: "none"
+        case .queue, .limit: "none"
         }
     }
 }

@@ -22,6 +22,7 @@ package actor Admission {
     private let session: SchedulerSession
     private let backend: any Backend
     private let configuration: ServiceConfiguration
+    private let metrics = SchedulerMetrics()
     private var live: LiveScheduler?
     private var epoch: Int64 = -1
     private var ordersVersion: Int64 = -1
@@ -39,6 +40,7 @@ package actor Admission {
     package func admit() async throws {
         guard case .mine(let epoch) = try await session.acquire() else {
             live = nil
+            metrics.wait(0)
             return
         }
         if epoch != self.epoch { live = nil }
@@ -69,13 +71,17 @@ package actor Admission {
         }
         live?.observe(active, at: now)
         try await followQueue(at: now)
+        let begun = ContinuousClock.now
         guard let decisions = live?.pass(at: now, folder: { "\(self.configuration.dataFolder)/runs/\($0)/\($1)" }) else { return }
-        let started = try await session.store(starts: decisions.starts, promises: decisions.promises, epoch: epoch, at: time)
-        guard let started else {
+        metrics.passed(in: begun.duration(to: .now))
+        guard let stored = try await session.store(decisions, epoch: epoch, at: time) else {
             live = nil
             return
         }
+        metrics.stored(decisions, stored, at: time)
+        let started = Set(stored.map(\.run))
         for start in decisions.starts where !started.contains(start.run) { live?.revoke(start.run, at: now) }
+        metrics.wait(live?.waitingCount ?? 0)
         try await explain(at: now)
     }
 
@@ -109,7 +115,8 @@ package actor Admission {
             SchedulerSession.Start(
                 run: $0.id, attempt: $0.attempt, folder: "\(configuration.dataFolder)/runs/\($0.id)/\($0.attempt)", nodes: nil)
         }
-        _ = try await session.store(starts: starts, promises: [:], epoch: epoch, at: Date())
+        let (time, decisions) = (Date(), SchedulerSession.Decisions(starts: starts))
+        if let started = try await session.store(decisions, epoch: epoch, at: time) { metrics.stored(decisions, started, at: time) }
         try await storage.setPending(zip(queue.dropFirst(starting).map(\.id), pending).map { ($0, $1) })
     }
 }

@@ -9,15 +9,11 @@ import WorkflowModel
 /// The scheduler of the server that schedules, in memory: what the database and the cluster's engine say, brought up to date before
 /// every pass. It can be made anew from them at any time.
 struct LiveScheduler {
-    /// A pass's decisions, to be stored.
-    struct Decisions {
-        var starts: [SchedulerSession.Start]
-        var promises: [RunID: Date]
-    }
-
     /// Ended attempts from which run times are learned at the start.
     static let historyDepth = 20_000
     static let pageSize = 20_000
+    /// Of one pass, whose decisions are one transaction.
+    private static let mostStarts = 1000
     /// Of the time limit, that ending a run may take longer.
     private static let grace = 15
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
@@ -45,6 +41,8 @@ struct LiveScheduler {
     private var runs: [Int: RunID] = [:]
     private var users: [String: Int] = [:]
     private var nextJob = 0
+    /// The latest starts that are stored, of waiting runs.
+    private var promised: [RunID: Int] = [:]
     /// Of the last run that was queued.
     private(set) var place: Int64 = 0
 
@@ -139,17 +137,20 @@ struct LiveScheduler {
             account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
             user: traits.user)
         remember(run.id, attempt: run.attempt, traits, prediction)
+        promised[run.id] = run.promisedStart.map { Int($0.timeIntervalSince1970) }
         arrived.append(job.id)
         scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
     }
 
     private mutating func promise(_ run: QueuedRun, at now: Int) {
-        guard let start = run.promisedStart, let job = known[run.id]?.job else { return }
-        scheduler.promise(job, at: Int(start.timeIntervalSince1970), now: now)
+        guard let start = promised[run.id], let job = known[run.id]?.job else { return }
+        scheduler.promise(job, at: start, now: now)
     }
 
     /// Runs that wait here.
     var waiting: Set<RunID> { Set(known.lazy.filter { scheduler.runningJob($0.value.job) == nil }.map(\.key)) }
+
+    var waitingCount: Int { scheduler.waitingCount }
 
     /// The run waits no longer.
     mutating func withdraw(_ run: RunID) {
@@ -161,16 +162,11 @@ struct LiveScheduler {
 
     // MARK: Deciding
 
-    mutating func pass(at now: Int, folder: (RunID, Int) -> String) -> Decisions {
-        let started = scheduler.pass(at: now)
+    /// - Returns: what is to be stored.
+    mutating func pass(at now: Int, folder: (RunID, Int) -> String) -> SchedulerSession.Decisions {
+        let started = scheduler.pass(at: now, startingAtMost: Self.mostStarts)
         forecaster.begin(started)
-        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil }
-        arrived = []
-        if scheduler.waitingCount <= Self.mostForecast { _ = forecaster.forecast(new, scheduler, at: now) }
-        var promises: [RunID: Date] = [:]
-        for promise in scheduler.newPromises {
-            if let run = runs[promise.job] { promises[run] = Date(timeIntervalSince1970: Double(promise.start)) }
-        }
+        let waits = forecastArrived(at: now)
         let starts = started.compactMap { job -> SchedulerSession.Start? in
             guard let run = runs[job.job.id], let attempt = known[run]?.attempt else { return nil }
             let shares = job.shares.flatMap { share in
@@ -178,7 +174,41 @@ struct LiveScheduler {
             }
             return SchedulerSession.Start(run: run, attempt: attempt, folder: folder(run, attempt), nodes: shares)
         }
-        return Decisions(starts: starts, promises: promises)
+        return SchedulerSession.Decisions(starts: starts, promises: changedPromises(), waits: waits)
+    }
+
+    /// Promises that were made or lost since the last pass.
+    private mutating func changedPromises() -> [RunID: Date?] {
+        var changes: [RunID: Date?] = [:]
+        for run in Set(promised.keys).union(scheduler.newPromises.compactMap { runs[$0.job] }) {
+            guard let job = known[run]?.job, scheduler.runningJob(job) == nil else {
+                promised[run] = nil
+                continue
+            }
+            let start = scheduler.promisedStart(of: job)
+            guard start != promised[run] else { continue }
+            promised[run] = start
+            changes.updateValue(start.map { Date(timeIntervalSince1970: Double($0)) }, forKey: run)
+        }
+        return changes
+    }
+
+    /// The waits, from submission on, of what was queued since the last pass and has not started.
+    private mutating func forecastArrived(at now: Int) -> [RunID: Prediction] {
+        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil }
+        arrived = []
+        guard scheduler.waitingCount <= Self.mostForecast else { return [:] }
+        let forecasts = forecaster.forecast(new, scheduler, at: now)
+        var waits: [RunID: Prediction] = [:]
+        for job in scheduler.waiting {
+            guard let forecast = forecasts[job.id], let run = runs[job.id] else { continue }
+            // Those that a server finds waiting have waited already.
+            let waited = Double(max(0, now - job.submitted))
+            waits[run] = Prediction(
+                .wait, p50: waited + Double(forecast.p50), p90: nil, p95: waited + Double(max(forecast.p50, forecast.p95)), basis: .queue,
+                model: configuration.policy.rawValue, runs: [])
+        }
+        return waits
     }
 
     /// The run was cancelled before its start was stored.
@@ -294,6 +324,7 @@ struct LiveScheduler {
     }
 
     private mutating func forget(_ run: RunID) {
+        promised[run] = nil
         if let old = known.removeValue(forKey: run) { runs[old.job] = nil }
     }
 

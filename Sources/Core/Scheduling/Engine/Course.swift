@@ -49,8 +49,8 @@ struct Course: Sendable {
             case .outlived:
                 if let job = scheduler.runningJob(event.job)?.job { scheduler.outlives(job.id, expected: job.limit) }
             case .overdue:
-                guard let job = scheduler.runningJob(event.job) else { continue }
-                scheduler.overruns(job.job.id, limit: instant - job.started + PlannedLimit.overrun)
+                guard scheduler.runningJob(event.job) != nil else { continue }
+                scheduler.overrun([event.job], by: PlannedLimit.overrun, at: instant)
                 events.insert(Event(time: instant + PlannedLimit.overrun, kind: .overdue, job: event.job))
             case .end:
                 scheduler.end(event.job, at: instant)

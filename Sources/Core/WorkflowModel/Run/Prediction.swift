@@ -13,6 +13,8 @@ package struct Prediction: Sendable, Codable, Hashable {
         case secondsPerCall = "seconds_per_call"
         /// Data written for each call.
         case fanOut = "fan_out"
+        /// Seconds from its submission to its start.
+        case wait
     }
 
     /// What it was learned from, the best first.
@@ -23,6 +25,8 @@ package struct Prediction: Sendable, Codable, Hashable {
         /// Other versions of the graph.
         case graph
         case user
+        /// Of a wait: the scheduler was run ahead over all that ran and waited.
+        case queue
         /// Nothing is known but the limit that the run was given.
         case limit
     }
@@ -33,12 +37,12 @@ package struct Prediction: Sendable, Codable, Hashable {
     package var kind: Kind
     /// Id of the PE that it is of; absent: of the run.
     package var element: String?
-    /// That half, nine in ten, and nineteen in twenty of such runs do not exceed.
+    /// That half, nine in ten (absent: not foretold), and nineteen in twenty of such runs do not exceed.
     package var p50: Double
-    package var p90: Double
+    package var p90: Double?
     package var p95: Double
     package var basis: Basis
-    /// Names the model: the same for the same basis and runs.
+    /// Names the model: the same for the same basis and runs. Of a wait: the policy.
     package var model: String
     /// Those it was learned from, the latest first.
     package var runs: [RunID]
@@ -47,13 +51,13 @@ package struct Prediction: Sendable, Codable, Hashable {
 
     /// Figures are brought into `0...most`, so that whoever uses them may count on it.
     package init(
-        _ kind: Kind, element: String? = nil, p50: Double, p90: Double, p95: Double, basis: Basis, model: String, runs: [RunID],
+        _ kind: Kind, element: String? = nil, p50: Double, p90: Double?, p95: Double, basis: Basis, model: String, runs: [RunID],
         actual: Double? = nil
     ) {
         self.kind = kind
         self.element = element
         self.p50 = Self.bounded(p50)
-        self.p90 = Self.bounded(p90)
+        self.p90 = p90.map(Self.bounded)
         self.p95 = Self.bounded(p95)
         self.basis = basis
         self.model = model
@@ -70,6 +74,7 @@ extension RunCost {
     package func actual(of prediction: Prediction) -> Double? {
         let cost = prediction.element.flatMap { elements[$0] }
         return switch prediction.kind {
+        case .wait: nil
         case .runTime: seconds
         case .startUp: startUp
         case .memoryPerRank: memoryPerRank

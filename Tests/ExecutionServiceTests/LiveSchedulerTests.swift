@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+import WorkflowModel
+
+@testable import ExecutionService
+@testable import Storage
+
+@Suite struct LiveSchedulerTests {
+    private let now = 1_750_000_000
+    private let nodes = (1...2).map { ClusterNode(name: "n\($0)", cores: 1, memory: 1000, slots: 1) }
+
+    private func id(_ number: Int) -> RunID { RunID(milliseconds: UInt64(number), random: Array(repeating: 0, count: 10)) }
+
+    private func date(_ seconds: Int) -> Date { Date(timeIntervalSince1970: Double(seconds)) }
+
+    private func resources(_ ranks: Int, limit: Int?) -> ResourceRequest {
+        ResourceRequest(ranks: ranks, memoryPerRank: 100, needs: RunNeeds(timeLimit: limit))
+    }
+
+    private func queued(_ number: Int, ranks: Int, limit: Int?, promised: Int? = nil) -> QueuedRun {
+        QueuedRun(
+            id: id(number), attempt: 1, place: Int64(number), queuedAt: date(now), owner: "u@i", graph: 1,
+            resources: resources(ranks, limit: limit), avoided: [], promisedStart: promised.map(date))
+    }
+
+    private func active(_ number: Int, limit: Int?) -> ActiveAttempt {
+        ActiveAttempt(
+            run: id(number), issuer: "i", subject: "u", attempt: 1, resources: resources(1, limit: limit),
+            nodes: [NodeShare(node: "n1", ranks: 1)], avoided: [], retry: .standard, place: Int64(number), startedAt: date(now), graph: 1)
+    }
+
+    /// A run on one of two nodes; one that needs both waits, and one that would fit keeps out of its way.
+    private func live(promised: Int? = nil, orders: ClusterOrders = ClusterOrders()) -> LiveScheduler {
+        LiveScheduler(
+            SchedulingConfiguration(), nodes: nodes, orders: orders, usage: [:], history: [], active: [active(1, limit: 7200)],
+            queued: [queued(2, ranks: 2, limit: 3600, promised: promised), queued(3, ranks: 1, limit: 72_000)], at: now)
+    }
+
+    private func pass(_ live: inout LiveScheduler, at time: Int) -> SchedulerSession.Decisions { live.pass(at: time) { "\($0)/\($1)" } }
+
+    @Test func aPromiseThatIsLostIsToldOnce() throws {
+        var live = live()
+        let made = pass(&live, at: now)
+        let start = try #require(made.promises[id(2)] ?? nil)
+        #expect(made.promises.count == 1 && made.starts.isEmpty && start > date(now + 7200))
+        let next = pass(&live, at: now + 1).promises
+        #expect(next.isEmpty, "it never moves")
+
+        var lost = nodes
+        lost[1].state = .down
+        let isSame = live.observe(lost, at: now + 2)
+        #expect(isSame)
+        let dropped = pass(&live, at: now + 2).promises
+        #expect(dropped.keys.map(\.description) == [id(2).description] && dropped[id(2)] == .some(nil))
+        let later = pass(&live, at: now + 3).promises
+        #expect(later.isEmpty)
+    }
+
+    @Test func aPromiseOfBeforeStandsUnlessOrdersTakeItAway() {
+        let start = now + 15_000
+        var kept = live(promised: start)
+        let changes = pass(&kept, at: now).promises
+        #expect(changes.isEmpty)
+        let drain = NodeOrder(node: "n2", kind: .drain, by: date(now + 3600), owner: "root@i", givenAt: date(now))
+        var drained = live(promised: start, orders: ClusterOrders(nodes: [drain]))
+        let taken = pass(&drained, at: now).promises
+        #expect(taken[id(2)] == .some(nil))
+    }
+}
