@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Scheduling
 import Testing
 import WorkflowModel
 
@@ -32,10 +33,13 @@ import WorkflowModel
     }
 
     /// A run on one of two nodes; one that needs both waits, and one that would fit keeps out of its way.
-    private func live(promised: Int? = nil, orders: ClusterOrders = ClusterOrders()) -> LiveScheduler {
+    private func live(
+        promised: Int? = nil, orders: ClusterOrders = ClusterOrders(), calibration: WaitCalibration = WaitCalibration()
+    ) -> LiveScheduler {
         LiveScheduler(
             SchedulingConfiguration(), nodes: nodes, orders: orders, usage: [:], history: [], active: [active(1, limit: 7200)],
-            queued: [queued(2, ranks: 2, limit: 3600, promised: promised), queued(3, ranks: 1, limit: 72_000)], at: now)
+            queued: [queued(2, ranks: 2, limit: 3600, promised: promised), queued(3, ranks: 1, limit: 72_000)],
+            calibration: calibration, at: now)
     }
 
     private func pass(_ live: inout LiveScheduler, at time: Int) -> SchedulerSession.Decisions { live.pass(at: time) { "\($0)/\($1)" } }
@@ -56,6 +60,19 @@ import WorkflowModel
         #expect(dropped.keys.map(\.description) == [id(2).description] && dropped[id(2)] == .some(nil))
         let later = pass(&live, at: now + 3).promises
         #expect(later.isEmpty)
+    }
+
+    @Test func forecastsOfAnEarlierSchedulerStand() throws {
+        var first = live()
+        let waits = pass(&first, at: now).waits
+        #expect(Set(waits.keys) == [id(2), id(3)])
+        let kept = try WireJSON.decode(WaitCalibration.self, from: WireJSON.encode(first.calibration))
+        var second = live(calibration: kept)
+        let again = pass(&second, at: now + 50).waits
+        #expect(again.isEmpty)
+        func bounds(_ live: inout LiveScheduler) -> [Date?] { live.pending(limit: 9, at: now + 50).map(\.1.latestStart) }
+        let expected = bounds(&first)
+        #expect(bounds(&second) == expected && expected.allSatisfy { $0 != nil })
     }
 
     @Test func aPromiseOfBeforeStandsUnlessOrdersTakeItAway() {

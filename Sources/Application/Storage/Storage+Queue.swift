@@ -98,6 +98,15 @@ extension Storage {
         }
     }
 
+    /// What was kept by ``SchedulerSession/keep(_:of:epoch:)``; `nil` where nothing was.
+    package func waitCalibration<Calibration: Decodable & Sendable>(of policy: String, as type: Calibration.Type) async throws
+        -> Calibration?
+    {
+        try await pool.run { connection in
+            try connection.query("SELECT state FROM wait_calibration WHERE policy = $1", [.text(policy)]).first?.json("state", as: type)
+        }
+    }
+
     /// Stores why runs wait; those that wait no longer are left alone.
     package func setPending(_ pending: [(RunID, Pending)]) async throws {
         guard !pending.isEmpty else { return }

@@ -22,6 +22,7 @@ struct LiveScheduler {
     private static let overrun = 60
 
     private struct Known {
+        /// The place of the attempt, so that every server has the same number for it.
         var job: Int
         var attempt: Int
         var traits: JobTraits
@@ -33,7 +34,7 @@ struct LiveScheduler {
     private var nodes: [ClusterNode]
     private var scheduler: Scheduler
     private var predictor: (any RunTimePredictor)?
-    private var forecaster = WaitForecaster()
+    private var forecaster: WaitForecaster
     /// Queued since the last pass.
     private var arrived: [Int] = []
     private let windows: [ClusterWindow]
@@ -42,7 +43,6 @@ struct LiveScheduler {
     private var known: [RunID: Known] = [:]
     private var runs: [Int: RunID] = [:]
     private var users: [String: Int] = [:]
-    private var nextJob = 0
     /// The latest starts that are stored, of waiting runs.
     private var promised: [RunID: Int] = [:]
     /// Of the last run that was queued.
@@ -51,7 +51,7 @@ struct LiveScheduler {
     init(
         _ configuration: SchedulingConfiguration, nodes: [ClusterNode], orders: ClusterOrders,
         usage: [String: (total: Double, decayed: Double)], history: [EndedAttempt], active: [ActiveAttempt], queued: [QueuedRun],
-        at now: Int
+        calibration: WaitCalibration = WaitCalibration(), at now: Int
     ) {
         self.configuration = configuration
         self.nodes = nodes
@@ -59,6 +59,7 @@ struct LiveScheduler {
         windows = orders.windows
         accounts = ClusterAccounts(orders.accounts, usage: usage, halfLife: configuration.halfLife, at: now)
         predictor = configuration.policy.source.predictor
+        forecaster = WaitForecaster(calibration: calibration)
         scheduler = Scheduler(policy: configuration.policy.policy, machine: Machine(nodes), accounts: accounts.accounts)
         for attempt in history {
             let traits = traits(of: attempt)
@@ -71,13 +72,16 @@ struct LiveScheduler {
         for attempt in active.sorted(by: { $0.place < $1.place }) { resume(attempt, at: now) }
         for run in queued { add(run, at: now) }
         for run in queued { promise(run) }
+        forecaster.goOn(waiting: Set(scheduler.waiting.map(\.id)), running: scheduler.runningJobs)
     }
 
     /// From what the database says.
+    /// - Parameter calibration: `nil`: the one that was kept.
     init(
         _ storage: Storage, _ configuration: SchedulingConfiguration, nodes: [ClusterNode], active: [ActiveAttempt],
-        history: [EndedAttempt], at time: Date
+        history: [EndedAttempt], calibration: WaitCalibration? = nil, at time: Date
     ) async throws {
+        let known = if let calibration { calibration } else { try await Self.kept(storage, configuration) }
         let orders = try await storage.orders()
         let since = Dictionary(
             orders.accounts.flatMap { account in account.users.map { ($0, account.since ?? .distantPast) } },
@@ -91,8 +95,21 @@ struct LiveScheduler {
         }
         self.init(
             configuration, nodes: nodes, orders: orders, usage: usage, history: history, active: active, queued: queued,
+            calibration: known ?? WaitCalibration(),
             at: Int(time.timeIntervalSince1970))
     }
+
+    /// One that cannot be read was kept by another release: it is learned anew.
+    private static func kept(_ storage: Storage, _ configuration: SchedulingConfiguration) async throws -> WaitCalibration? {
+        do {
+            return try await storage.waitCalibration(of: configuration.policy.rawValue, as: WaitCalibration.self)
+        } catch is DecodingError {
+            return nil
+        }
+    }
+
+    /// How far its forecasts of waits are off.
+    var calibration: WaitCalibration { forecaster.calibration }
 
     // MARK: Following
 
@@ -139,11 +156,11 @@ struct LiveScheduler {
         let limit = plannedLimit(traits, prediction, isGiven: run.resources.needs.timeLimit != nil)
         let expected = min(limit, run.expectedSeconds.map { max(1, $0) } ?? prediction.expected)
         let job = Job(
-            id: nextJob, submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
+            id: Int(run.place), submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
             demand: scheduler.demand(of: run.resources), limit: limit, expected: expected,
             account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
             user: traits.user)
-        remember(run.id, attempt: run.attempt, traits, prediction)
+        remember(run.id, attempt: run.attempt, as: job.id, traits, prediction)
         promised[run.id] = run.promisedStart.map { Int($0.timeIntervalSince1970) }
         arrived.append(job.id)
         scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
@@ -202,7 +219,7 @@ struct LiveScheduler {
 
     /// The waits, from submission on, of what was queued since the last pass and has not started.
     private mutating func forecastArrived(at now: Int) -> [RunID: Prediction] {
-        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil }
+        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil && calibration.latestStart(of: $0) == nil }
         arrived = []
         guard scheduler.waitingCount <= Self.mostForecast else { return [:] }
         let forecasts = forecaster.forecast(new, scheduler, at: now)
@@ -308,9 +325,9 @@ struct LiveScheduler {
         // Attempts of before nodes were recorded ran on the only one there was.
         let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
         let job = Job(
-            id: nextJob, submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: limit,
+            id: Int(attempt.place), submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: limit,
             expected: min(limit, prediction.expected), account: accounts.index(of: attempt.owner), user: traits.user)
-        remember(attempt.run, attempt: attempt.attempt, traits, prediction)
+        remember(attempt.run, attempt: attempt.attempt, as: job.id, traits, prediction)
         scheduler.resume(
             RunningJob(
                 job: job, started: started,
@@ -324,10 +341,9 @@ struct LiveScheduler {
         forecaster.learn(user: traits.user, limit: traits.limit, ranks: traits.ranks, runTime: runTime)
     }
 
-    private mutating func remember(_ run: RunID, attempt: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
-        known[run] = Known(job: nextJob, attempt: attempt, traits: traits, prediction: prediction)
-        runs[nextJob] = run
-        nextJob += 1
+    private mutating func remember(_ run: RunID, attempt: Int, as job: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
+        known[run] = Known(job: job, attempt: attempt, traits: traits, prediction: prediction)
+        runs[job] = run
     }
 
     private mutating func forget(_ run: RunID) {
