@@ -12,8 +12,6 @@ struct LiveScheduler {
     /// Ended attempts from which run times are learned at the start.
     static let historyDepth = 20_000
     static let pageSize = 20_000
-    /// Of the time limit, that ending a run may take longer.
-    private static let grace = 15
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
     private static let mostForecast = 3000
     /// By which a run is planned that has no limit and is like none before.
@@ -62,10 +60,8 @@ struct LiveScheduler {
         forecaster = WaitForecaster(calibration: calibration)
         scheduler = Scheduler(policy: configuration.policy.policy, machine: Machine(nodes), accounts: accounts.accounts)
         for attempt in history {
-            let traits = traits(of: attempt)
-            let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
-            let prediction = predict(traits)
-            learn(traits, runTime: min(seconds, traits.limit), predicted: prediction)
+            let (traits, prediction, limit) = expect(attempt.resources, owner: attempt.owner, graph: attempt.graph)
+            learn(traits, limit: limit, runTime: attempt.runTime(upTo: traits.limit), predicted: prediction)
         }
         for (node, state) in zip(self.nodes.indices, states(at: now)) { scheduler.setUp(node, state, at: now) }
         scheduler.setWindows(schedulerWindows(), at: now)
@@ -130,7 +126,8 @@ struct LiveScheduler {
         for (run, value) in known where scheduler.runningJob(value.job) != nil {
             guard !current.contains(Attempt(run: run, number: value.attempt)), let job = scheduler.runningJob(value.job) else { continue }
             scheduler.end(value.job, at: now)
-            learn(value.traits, runTime: max(1, min(now - job.started, value.traits.limit)), predicted: value.prediction)
+            let runTime = max(1, min(now - job.started, value.traits.limit))
+            learn(value.traits, limit: job.job.limit, runTime: runTime, predicted: value.prediction)
             forget(run)
         }
         for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
@@ -150,16 +147,10 @@ struct LiveScheduler {
         place = max(place, run.place)
         guard known[run.id].map({ $0.attempt != run.attempt }) ?? true else { return }
         withdraw(run.id)
-        let traits = traits(owner: run.owner, graph: run.graph, ranks: run.resources.ranks, timeLimit: run.resources.needs.timeLimit)
-        let prediction = predict(traits)
         // What is known of its graph and input tells more than what its user ran before.
-        let limit = plannedLimit(traits, prediction, isGiven: run.resources.needs.timeLimit != nil)
-        let expected = min(limit, run.expectedSeconds.map { max(1, $0) } ?? prediction.expected)
-        let job = Job(
-            id: Int(run.place), submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
-            demand: scheduler.demand(of: run.resources), limit: limit, expected: expected,
-            account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
-            user: traits.user)
+        var (job, traits, prediction) = plan(
+            Int(run.place), submitted: run.queuedAt, run.resources, owner: run.owner, graph: run.graph, expected: run.expectedSeconds)
+        job.reservation = reservation(run.resources.needs.reservation, owner: run.owner)
         remember(run.id, attempt: run.attempt, as: job.id, traits, prediction)
         promised[run.id] = run.promisedStart.map { Int($0.timeIntervalSince1970) }
         arrived.append(job.id)
@@ -272,11 +263,8 @@ struct LiveScheduler {
 
     /// The wait of a run that is not submitted, or why it never starts.
     mutating func wait(of resources: ResourceRequest, owner: String, at now: Int) -> (forecast: WaitForecast?, why: String?) {
-        let traits = traits(owner: owner, graph: -1, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
-        let job = Job(
-            id: .max, submitted: now, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: traits.limit,
-            expected: predict(traits).expected, account: accounts.index(of: owner),
-            reservation: reservation(resources.needs.reservation, owner: owner), user: traits.user)
+        var job = plan(.max, submitted: Date(timeIntervalSince1970: Double(now)), resources, owner: owner, graph: -1).job
+        job.reservation = reservation(resources.needs.reservation, owner: owner)
         if let forecast = forecaster.forecast(ifSubmitted: job, scheduler, at: now) { return (forecast, nil) }
         var scheduler = scheduler
         scheduler.submit(job, at: now)
@@ -290,13 +278,10 @@ struct LiveScheduler {
         -> WhatIf
     {
         let past = history.sorted { $0.queuedAt < $1.queuedAt }.map { attempt in
-            let traits = traits(of: attempt)
-            let job = Job(
-                id: 0, submitted: Int(attempt.queuedAt.timeIntervalSince1970), ranks: traits.ranks,
-                demand: scheduler.demand(of: attempt.resources), limit: traits.limit, expected: predict(traits).expected,
-                account: accounts.index(of: attempt.owner), user: traits.user)
-            let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
-            return PastJob(job, runTime: min(seconds, traits.limit))
+            var job = plan(0, submitted: attempt.queuedAt, attempt.resources, owner: attempt.owner, graph: attempt.graph).job
+            let runTime = attempt.runTime(upTo: configuration.limit(of: attempt.resources))
+            job.limit = max(job.limit, runTime)
+            return PastJob(job, runTime: runTime)
         }
         return WhatIf(
             scheduler, at: now, past: past, histories: forecaster.histories, horizon: horizon, futures: futures, isOver: isOver)
@@ -318,15 +303,11 @@ struct LiveScheduler {
         }
         place = max(place, attempt.place)
         let resources = attempt.resources
-        let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
-        let prediction = predict(traits)
-        let limit = plannedLimit(traits, prediction, isGiven: resources.needs.timeLimit != nil)
         let started = Int(attempt.startedAt.timeIntervalSince1970)
         // Attempts of before nodes were recorded ran on the only one there was.
         let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
-        let job = Job(
-            id: Int(attempt.place), submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: limit,
-            expected: min(limit, prediction.expected), account: accounts.index(of: attempt.owner), user: traits.user)
+        let (job, traits, prediction) = plan(
+            Int(attempt.place), submitted: attempt.startedAt, resources, owner: attempt.owner, graph: attempt.graph)
         remember(attempt.run, attempt: attempt.attempt, as: job.id, traits, prediction)
         scheduler.resume(
             RunningJob(
@@ -336,9 +317,10 @@ struct LiveScheduler {
                 }), at: now)
     }
 
-    private mutating func learn(_ traits: JobTraits, runTime: Int, predicted: RunTimePrediction) {
+    /// - Parameter limit: that it was planned by, as those will be that forecasts are of. It may have run beyond that.
+    private mutating func learn(_ traits: JobTraits, limit: Int, runTime: Int, predicted: RunTimePrediction) {
         predictor?.learn(traits, runTime: runTime, predicted: predicted)
-        forecaster.learn(user: traits.user, limit: traits.limit, ranks: traits.ranks, runTime: runTime)
+        forecaster.learn(user: traits.user, limit: max(limit, runTime), ranks: traits.ranks, runTime: runTime)
     }
 
     private mutating func remember(_ run: RunID, attempt: Int, as job: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
@@ -364,16 +346,27 @@ struct LiveScheduler {
         return min(traits.limit, isKnown ? max(60, 2 * prediction.p95) : Self.unknownLimit)
     }
 
-    private mutating func traits(of attempt: EndedAttempt) -> JobTraits {
-        traits(
-            owner: attempt.owner, graph: attempt.graph, ranks: attempt.resources.ranks, timeLimit: attempt.resources.needs.timeLimit)
+    /// A job as it is planned, and what it is planned by.
+    /// - Parameter expected: seconds; `nil`: what the predictor says.
+    private mutating func plan(
+        _ id: Int, submitted: Date, _ resources: ResourceRequest, owner: String, graph: Int64, expected: Int? = nil
+    ) -> (job: Job, traits: JobTraits, prediction: RunTimePrediction) {
+        let (traits, prediction, limit) = expect(resources, owner: owner, graph: graph)
+        let job = Job(
+            id: id, submitted: Int(submitted.timeIntervalSince1970), ranks: resources.ranks, demand: scheduler.demand(of: resources),
+            limit: limit, expected: min(limit, expected.map { max(1, $0) } ?? prediction.expected), account: accounts.index(of: owner),
+            user: traits.user)
+        return (job, traits, prediction)
     }
 
-    private mutating func traits(owner: String, graph: Int64, ranks: Int, timeLimit: Int?) -> JobTraits {
+    private mutating func expect(
+        _ resources: ResourceRequest, owner: String, graph: Int64
+    ) -> (traits: JobTraits, prediction: RunTimePrediction, limit: Int) {
         let user = users[owner] ?? users.count
         users[owner] = user
-        return JobTraits(
-            user: user, application: Int(graph), ranks: ranks, limit: timeLimit.map { $0 + Self.grace } ?? configuration.assumedLimit)
+        let traits = JobTraits(user: user, application: Int(graph), ranks: resources.ranks, limit: configuration.limit(of: resources))
+        let prediction = predict(traits)
+        return (traits, prediction, plannedLimit(traits, prediction, isGiven: resources.needs.timeLimit != nil))
     }
 
     /// Whether each node takes new ranks.
@@ -414,4 +407,16 @@ extension ClusterNode {
         node.reason = nil
         return node
     }
+}
+
+extension EndedAttempt {
+    fileprivate func runTime(upTo limit: Int) -> Int { max(1, min(Int(endedAt.timeIntervalSince(startedAt)), limit)) }
+}
+
+extension SchedulingConfiguration {
+    /// Of the time limit, that ending a run may take longer.
+    private static let grace = 15
+
+    /// Seconds that a run may take.
+    fileprivate func limit(of resources: ResourceRequest) -> Int { resources.needs.timeLimit.map { $0 + Self.grace } ?? assumedLimit }
 }
