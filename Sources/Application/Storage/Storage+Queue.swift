@@ -130,6 +130,22 @@ extension Storage {
         }
     }
 
+    /// Takes places and expected starts, which are true no longer, from waiting runs that are not among the first; those with the foremost
+    /// places first.
+    /// - Parameter limit: runs that are changed at a time.
+    package func clearPending(but first: [RunID], reason: String, limit: Int) async throws {
+        try await pool.run { connection in
+            _ = try connection.query(
+                """
+                UPDATE run SET pending_reason = $2, pending_position = NULL, expected_start = NULL, latest_start = NULL FROM (
+                    SELECT id FROM run WHERE state = 'queued' AND (pending_position IS NOT NULL OR pending_reason IS DISTINCT FROM $2)
+                        AND NOT EXISTS (SELECT FROM unnest($1::uuid[]) AS first (id) WHERE first.id = run.public_id)
+                    ORDER BY pending_position, id LIMIT $3
+                ) AS stale WHERE run.id = stale.id AND run.state = 'queued'
+                """, [.uuids(first.map(\.bytes)), .text(reason), .int(limit)])
+        }
+    }
+
     /// Attempts that hold resources: `starting`, `running` or `cancelling`.
     package func activeAttempts() async throws -> [ActiveAttempt] {
         try await pool.run { connection in

@@ -14,6 +14,9 @@ package actor Admission {
     /// Runs whose reasons are stored.
     private static let explained = 1000
     private static let explainInterval = Duration.seconds(1)
+    /// After which what is stored of runs behind those is cleared, and of how many at a time.
+    private static let clearInterval = Duration.seconds(10)
+    private static let clearedAtOnce = 2000
     /// After which the queue is compared with the database, where that costs something.
     private static let compareInterval = Duration.seconds(2)
     private static let smallQueue = 1000
@@ -28,6 +31,7 @@ package actor Admission {
     private var epoch: Int64 = -1
     private var ordersVersion: Int64 = -1
     private var explainedAt = ContinuousClock.now - Admission.explainInterval
+    private var clearedAt = ContinuousClock.now - Admission.clearInterval
     private var comparedAt = ContinuousClock.now - Admission.compareInterval
     private var keptAt = ContinuousClock.now - Admission.keepInterval
     /// The calibration of waits that is stored, as far as this server knows.
@@ -108,7 +112,12 @@ package actor Admission {
     private func explain(at now: Int) async throws {
         guard explainedAt.duration(to: .now) >= Self.explainInterval || live.map({ $0.waiting.count < 100 }) ?? false else { return }
         explainedAt = .now
-        if let pending = live?.pending(limit: Self.explained, at: now) { try await storage.setPending(pending) }
+        guard let pending = live?.pending(limit: Self.explained, at: now) else { return }
+        try await storage.setPending(pending)
+        guard let waiting = live?.waitingCount, waiting > Self.explained, clearedAt.duration(to: .now) >= Self.clearInterval else { return }
+        clearedAt = .now
+        try await storage.clearPending(
+            but: pending.map(\.0), reason: "waits behind \(Self.explained) others, or more", limit: Self.clearedAtOnce)
     }
 
     private func keepCalibration() async throws {
