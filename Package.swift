@@ -189,7 +189,7 @@ let package = Package(
         tests("RankRuntimeTests", ["RankRuntime", "PythonHost", "Provenance", "StreamEngine", "WorkflowModel"]),
         tests("BackendsTests", ["Backends", "HTTPClient", "TestSupport", "WorkflowModel"], exclude: ["Samples"]),
         tests("StorageTests", ["Storage", "Postgres", "Provenance", "WorkflowModel", "TestSupport"]),
-        tests("ExecutionServiceTests", ["ExecutionService", "Prediction", "Storage", "WorkflowModel"]),
+        tests("ExecutionServiceTests", ["ExecutionService", "Prediction", "Scheduling", "Storage", "WorkflowModel"]),
         tests("HTTPAPITests", ["HTTPAPI", "HTTPClient", "Identity", "WorkflowModel", hummingbird, logging, yams]),
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
         tests("CommandsTests", ["Commands", "Provenance", "Scheduling", "WorkflowModel"]),

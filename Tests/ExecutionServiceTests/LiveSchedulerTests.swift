@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Scheduling
 import Testing
 import WorkflowModel
 
@@ -32,10 +33,14 @@ import WorkflowModel
     }
 
     /// A run on one of two nodes; one that needs both waits, and one that would fit keeps out of its way.
-    private func live(promised: Int? = nil, orders: ClusterOrders = ClusterOrders()) -> LiveScheduler {
+    private func live(
+        promised: Int? = nil, orders: ClusterOrders = ClusterOrders(), calibration: WaitCalibration = WaitCalibration(),
+        history: [EndedAttempt] = []
+    ) -> LiveScheduler {
         LiveScheduler(
-            SchedulingConfiguration(), nodes: nodes, orders: orders, usage: [:], history: [], active: [active(1, limit: 7200)],
-            queued: [queued(2, ranks: 2, limit: 3600, promised: promised), queued(3, ranks: 1, limit: 72_000)], at: now)
+            SchedulingConfiguration(), nodes: nodes, orders: orders, usage: [:], history: history, active: [active(1, limit: 7200)],
+            queued: [queued(2, ranks: 2, limit: 3600, promised: promised), queued(3, ranks: 1, limit: 72_000)],
+            calibration: calibration, at: now)
     }
 
     private func pass(_ live: inout LiveScheduler, at time: Int) -> SchedulerSession.Decisions { live.pass(at: time) { "\($0)/\($1)" } }
@@ -56,6 +61,39 @@ import WorkflowModel
         #expect(dropped.keys.map(\.description) == [id(2).description] && dropped[id(2)] == .some(nil))
         let later = pass(&live, at: now + 3).promises
         #expect(later.isEmpty)
+    }
+
+    @Test func forecastsOfAnEarlierSchedulerStand() throws {
+        var first = live()
+        let waits = pass(&first, at: now).waits
+        #expect(Set(waits.keys) == [id(2), id(3)])
+        let kept = try WireJSON.decode(WaitCalibration.self, from: WireJSON.encode(first.calibration))
+        var second = live(calibration: kept)
+        let again = pass(&second, at: now + 50).waits
+        #expect(again.isEmpty)
+        func bounds(_ live: inout LiveScheduler) -> [Date?] { live.pending(limit: 9, at: now + 50).map(\.1.latestStart) }
+        let expected = bounds(&first)
+        #expect(bounds(&second) == expected && expected.allSatisfy { $0 != nil })
+    }
+
+    /// Runs without limits, each of ten minutes, of one user. Another's are expected to take such a part of what they are planned by.
+    @Test func runsWithoutLimitsAreForecastByWhatSuchRunsTook() throws {
+        let history = (0..<50).map { index in
+            let queued = date(now - 100_000 + index * 1000)
+            return EndedAttempt(
+                owner: "other@i", graph: 1, resources: resources(1, limit: nil), queuedAt: queued, startedAt: queued, endedAt: queued + 600)
+        }
+        var live = LiveScheduler(
+            SchedulingConfiguration(), nodes: nodes, orders: ClusterOrders(), usage: [:], history: history,
+            active: [active(1, limit: nil)], queued: [queued(2, ranks: 2, limit: nil)], at: now)
+        let waits = pass(&live, at: now).waits
+        let wait = try #require(waits[id(2)])
+        #expect((300...3000).contains(wait.p50), "the part of their planned limits that runs took: \(wait.p50)")
+        // What is asked is planned as it would be if it were submitted: it is over before the other's promise.
+        var promised = self.live(history: history)
+        _ = pass(&promised, at: now)
+        let (forecast, _) = promised.wait(of: resources(1, limit: nil), owner: "u@i", at: now)
+        #expect(forecast == WaitForecast(p50: 0, p95: 0))
     }
 
     @Test func aPromiseOfBeforeStandsUnlessOrdersTakeItAway() {

@@ -42,6 +42,28 @@ extension Integration {
             await weft.down()
         }
 
+        @Test func forecastsOutliveTheServer() async throws {
+            let weft = try await Installation.start(["--slots", "1"])
+            let graph = try await weft.register("slow")
+            let inputs = #"{"Numbers": [{"count": 1000, "seconds": 1}]}"#
+            let running = try await weft.submit([graph, "-d", inputs, "--time-limit", "2h"])
+            try await weft.wait(for: running, toBe: .running)
+            let waiting = try await weft.submit([graph, "-d", inputs, "--time-limit", "1h"])
+            try await wait(for: "a forecast") { try await weft.show(waiting).pending?.latestStart != nil }
+            let bound = try await weft.show(waiting).pending?.latestStart
+            let server = try #require(weft.serverProcesses().first)
+            kill(server, SIGKILL)
+            try await wait(for: "the server to be gone") { weft.serverProcesses().isEmpty }
+            try await weft.up()
+            try await wait(for: "the next one to look at the queue") {
+                let metrics = try await weft.metrics()
+                return metrics["weft_scheduler_waiting_runs"] == 1 && metrics["weft_scheduler_pass_seconds_count"].map { $0 >= 2 } == true
+            }
+            #expect(try await weft.show(waiting).pending?.latestStart == bound)
+            for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
+            await weft.down()
+        }
+
         private func submit(_ count: Int, of graph: String, to url: String, _ token: String) async throws -> Set<String> {
             struct Answer: Decodable { var id: String }
             let body = Array(#"{"graph": "\#(graph)", "inputs": {"One": 1}, "ranks": 1}"#.utf8)

@@ -9,7 +9,7 @@ import WorkflowModel
     @Test func theFirstBoundIsThePlanAndAMargin() {
         var calibration = WaitCalibration()
         #expect(calibration.bound(0, expected: 0, longest: 0, at: 0) == 448)
-        #expect(calibration.bound(of: 0) == 448 && calibration.bound(of: 1) == nil)
+        #expect(calibration.latestStart(of: 0) == 448 && calibration.latestStart(of: 1) == nil)
         // √(900 × 2500) = 1500.
         #expect(calibration.bound(1, expected: 600, longest: 2200, at: 0) == 3427)
     }
@@ -133,6 +133,28 @@ import WorkflowModel
         #expect(queue.map(\.job.id) == [2, 3] && queue.map(\.position) == [1, 2])
         #expect(queue.map(\.expected) == [nil, 70] && queue.map(\.byLimits) == [nil, 120])
         #expect(queue.map(\.p95) == [nil, forecasts[3]?.p95])
+    }
+
+    @Test func anotherForecasterGoesOnWhereOneEnded() {
+        var (first, scheduler) = Self.sample()
+        _ = first.forecast([1, 2, 3], scheduler, at: 0)
+        scheduler.end(0, at: 20)
+        scheduler.withdraw(3)
+        _ = scheduler.pass(at: 20)
+        var second = WaitForecaster(calibration: first.calibration)
+        for _ in 0..<3 { second.learn(user: 1, limit: 100, ranks: 4, runTime: 50) }
+        second.goOn(waiting: [2], running: scheduler.runningJobs)
+        #expect(second.calibration.latestStart(of: 1) == nil && second.calibration.latestStart(of: 3) == nil)
+        // As if the first had been told.
+        first.begin(scheduler.runningJobs)
+        first.withdraw(3)
+        #expect(second.forecast([4], submitting(4, to: scheduler), at: 30) == first.forecast([4], submitting(4, to: scheduler), at: 30))
+    }
+
+    private func submitting(_ job: Int, to scheduler: Scheduler) -> Scheduler {
+        var scheduler = scheduler
+        scheduler.submit(Job(id: job, submitted: 30, ranks: 4, limit: 100, user: 2), at: 30)
+        return scheduler
     }
 
     @Test func aHypotheticalJobIsForecastAsIfItWereSubmitted() {

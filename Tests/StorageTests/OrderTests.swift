@@ -192,6 +192,27 @@ import WorkflowModel
         #expect(waiting.promisedStart == nil && waiting.expectedStart == nil && waiting.latestStart == nil)
     }
 
+    @Test func placesBehindTheFirstAreCleared() async throws {
+        let (storage, _) = try await freshStorage()
+        var runs: [RunID] = []
+        for _ in 0..<6 { runs.append(try await storage.startedRun()) }
+        try await storage.setPending(
+            runs.prefix(5).enumerated().map {
+                ($1, Pending(reason: "no room", position: $0 + 1, expectedStart: noon, latestStart: noon + 1))
+            })
+        _ = try await storage.transition(runs[1], from: [.queued], to: .starting, at: noon)
+        func clear(atOnce limit: Int) async throws -> [Pending?] {
+            try await storage.clearPending(but: [runs[0]], reason: "behind", limit: limit)
+            var found: [Pending?] = []
+            for run in runs { found.append(try await storage.run(run, visibleTo: nil)?.pending) }
+            return found
+        }
+        let behind = Pending(reason: "behind", position: nil)
+        let kept = (0..<5).map { Pending(reason: "no room", position: $0 + 1, expectedStart: noon, latestStart: noon + 1) }
+        #expect(try await clear(atOnce: 2) == [kept[0], nil, behind, behind, kept[4], nil])
+        #expect(try await clear(atOnce: 2) == [kept[0], nil, behind, behind, behind, behind])
+    }
+
     @Test func theQueueIsInItsOrderAndHidesOthers() async throws {
         let (storage, pool) = try await freshStorage()
         let graph = try await storage.register(registration("alice/words"))

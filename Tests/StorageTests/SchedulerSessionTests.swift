@@ -57,6 +57,19 @@ import WorkflowModel
         #expect(try await session.store(start(run), epoch: epoch, at: noon + 92)?.map(\.promised) == [nil])
     }
 
+    @Test func aCalibrationIsKeptByPolicyAndByTheOneThatSchedules() async throws {
+        let (storage, pool) = try await freshStorage()
+        let (session, epoch) = try await session(pool)
+        func kept(_ policy: String) async throws -> [Int]? { try await storage.waitCalibration(of: policy, as: [Int].self) }
+        try await session.keep("[1]", of: "weft", epoch: epoch)
+        try await session.keep("[2]", of: "weft", epoch: epoch)
+        try await session.keep("[3]", of: "easy", epoch: epoch)
+        try await session.keep("[4]", of: "weft", epoch: epoch - 1)
+        #expect(try await kept("weft") == [2])
+        #expect(try await kept("easy") == [3])
+        #expect(try await kept("fcfs") == nil)
+    }
+
     @Test func whatWasDecidedByAnEarlierSchedulerIsNotStored() async throws {
         let (storage, pool) = try await freshStorage()
         let (session, epoch) = try await session(pool)

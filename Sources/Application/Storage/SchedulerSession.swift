@@ -44,6 +44,17 @@ package final class SchedulerSession: Sendable {
         return try row.value("epoch")
     }
 
+    /// Keeps what the scheduler of a policy has learned of its forecasts; nothing when another server schedules now.
+    package func keep(_ calibration: String, of policy: String, epoch: Int64) async throws {
+        try await pool.run { connection in
+            _ = try connection.query(
+                """
+                INSERT INTO wait_calibration (policy, state) SELECT $1, $2::json FROM scheduler WHERE epoch = $3 FOR SHARE
+                ON CONFLICT (policy) DO UPDATE SET state = excluded.state
+                """, [.text(policy), .text(calibration), .int(epoch)])
+        }
+    }
+
     /// A run that starts.
     package struct Start: Sendable, Equatable {
         package var run: RunID

@@ -71,6 +71,15 @@ extension Storage {
         }
     }
 
+    /// What was kept by ``SchedulerSession/keep(_:of:epoch:)``; `nil` where nothing was.
+    package func waitCalibration<Calibration: Decodable & Sendable>(of policy: String, as type: Calibration.Type) async throws
+        -> Calibration?
+    {
+        try await pool.run { connection in
+            try connection.query("SELECT state FROM wait_calibration WHERE policy = $1", [.text(policy)]).first?.json("state", as: type)
+        }
+    }
+
     /// Stores why runs wait; those that wait no longer are left alone.
     package func setPending(_ pending: [(RunID, Pending)]) async throws {
         guard !pending.isEmpty else { return }
@@ -91,6 +100,22 @@ extension Storage {
                     .ints(pending.map { Int64($0.1.expectedStart?.timeIntervalSince1970 ?? 0) }),
                     .ints(pending.map { Int64($0.1.latestStart?.timeIntervalSince1970 ?? 0) }),
                 ])
+        }
+    }
+
+    /// Takes places and expected starts, which are true no longer, from waiting runs that are not among the first; those with the foremost
+    /// places first.
+    /// - Parameter limit: runs that are changed at a time.
+    package func clearPending(but first: [RunID], reason: String, limit: Int) async throws {
+        try await pool.run { connection in
+            _ = try connection.query(
+                """
+                UPDATE run SET pending_reason = $2, pending_position = NULL, expected_start = NULL, latest_start = NULL FROM (
+                    SELECT id FROM run WHERE state = 'queued' AND (pending_position IS NOT NULL OR pending_reason IS DISTINCT FROM $2)
+                        AND NOT EXISTS (SELECT FROM unnest($1::uuid[]) AS first (id) WHERE first.id = run.public_id)
+                    ORDER BY pending_position, id LIMIT $3
+                ) AS stale WHERE run.id = stale.id AND run.state = 'queued'
+                """, [.uuids(first.map(\.bytes)), .text(reason), .int(limit)])
         }
     }
 

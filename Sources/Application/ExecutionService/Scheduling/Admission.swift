@@ -14,9 +14,13 @@ package actor Admission {
     /// Runs whose reasons are stored.
     private static let explained = 1000
     private static let explainInterval = Duration.seconds(1)
+    /// After which what is stored of runs behind those is cleared, and of how many at a time.
+    private static let clearInterval = Duration.seconds(10)
+    private static let clearedAtOnce = 2000
     /// After which the queue is compared with the database, where that costs something.
     private static let compareInterval = Duration.seconds(2)
     private static let smallQueue = 1000
+    private static let keepInterval = Duration.seconds(60)
 
     private let storage: Storage
     private let session: SchedulerSession
@@ -27,7 +31,11 @@ package actor Admission {
     private var epoch: Int64 = -1
     private var ordersVersion: Int64 = -1
     private var explainedAt = ContinuousClock.now - Admission.explainInterval
+    private var clearedAt = ContinuousClock.now - Admission.clearInterval
     private var comparedAt = ContinuousClock.now - Admission.compareInterval
+    private var keptAt = ContinuousClock.now - Admission.keepInterval
+    /// The calibration of waits that is stored, as far as this server knows.
+    private var kept = WaitCalibration()
 
     package init(storage: Storage, session: SchedulerSession, backend: any Backend, configuration: ServiceConfiguration) {
         self.storage = storage
@@ -61,12 +69,12 @@ package actor Admission {
         let active = try await storage.activeAttempts()
         let time = Date()
         let now = Int(time.timeIntervalSince1970)
-        if version != ordersVersion { live = nil }
+        let isSame = version == ordersVersion && live?.observe(nodes, at: now) == true
         ordersVersion = version
-        if live?.observe(nodes, at: now) != true {
+        if !isSame {
             let history = try await storage.endedAttempts(limit: LiveScheduler.historyDepth)
             live = try await LiveScheduler(
-                storage, configuration.scheduling, nodes: nodes, active: active, history: history, at: time)
+                storage, configuration.scheduling, nodes: nodes, active: active, history: history, calibration: live?.calibration, at: time)
             comparedAt = .now
         }
         live?.observe(active, at: now)
@@ -83,6 +91,7 @@ package actor Admission {
         for start in decisions.starts where !started.contains(start.run) { live?.revoke(start.run, at: now) }
         metrics.wait(live?.waitingCount ?? 0)
         try await explain(at: now)
+        try await keepCalibration()
     }
 
     /// Takes in runs that were queued, and leaves out those that wait no longer.
@@ -103,7 +112,19 @@ package actor Admission {
     private func explain(at now: Int) async throws {
         guard explainedAt.duration(to: .now) >= Self.explainInterval || live.map({ $0.waiting.count < 100 }) ?? false else { return }
         explainedAt = .now
-        if let pending = live?.pending(limit: Self.explained, at: now) { try await storage.setPending(pending) }
+        guard let pending = live?.pending(limit: Self.explained, at: now) else { return }
+        try await storage.setPending(pending)
+        guard let waiting = live?.waitingCount, waiting > Self.explained, clearedAt.duration(to: .now) >= Self.clearInterval else { return }
+        clearedAt = .now
+        try await storage.clearPending(
+            but: pending.map(\.0), reason: "waits behind \(Self.explained) others, or more", limit: Self.clearedAtOnce)
+    }
+
+    private func keepCalibration() async throws {
+        guard keptAt.duration(to: .now) >= Self.keepInterval, let calibration = live?.calibration, calibration != kept else { return }
+        (keptAt, kept) = (.now, calibration)
+        let text = String(decoding: try WireJSON.encode(calibration), as: UTF8.self)
+        try await session.keep(text, of: configuration.scheduling.policy.rawValue, epoch: epoch)
     }
 
     private func handOver(maximumJobs: Int) async throws {

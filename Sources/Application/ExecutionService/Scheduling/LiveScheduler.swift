@@ -14,12 +14,11 @@ struct LiveScheduler {
     static let pageSize = 20_000
     /// Of one pass, whose decisions are one transaction.
     private static let mostStarts = 1000
-    /// Of the time limit, that ending a run may take longer.
-    private static let grace = 15
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
     private static let mostForecast = 3000
 
     private struct Known {
+        /// The place of the attempt, so that every server has the same number for it.
         var job: Int
         var attempt: Int
         var traits: JobTraits
@@ -31,7 +30,7 @@ struct LiveScheduler {
     private var nodes: [ClusterNode]
     private var scheduler: Scheduler
     private var predictor: (any RunTimePredictor)?
-    private var forecaster = WaitForecaster()
+    private var forecaster: WaitForecaster
     /// Queued since the last pass.
     private var arrived: [Int] = []
     private let windows: [ClusterWindow]
@@ -40,7 +39,6 @@ struct LiveScheduler {
     private var known: [RunID: Known] = [:]
     private var runs: [Int: RunID] = [:]
     private var users: [String: Int] = [:]
-    private var nextJob = 0
     /// The latest starts that are stored, of waiting runs.
     private var promised: [RunID: Int] = [:]
     /// Of the last run that was queued.
@@ -49,7 +47,7 @@ struct LiveScheduler {
     init(
         _ configuration: SchedulingConfiguration, nodes: [ClusterNode], orders: ClusterOrders,
         usage: [String: (total: Double, decayed: Double)], history: [EndedAttempt], active: [ActiveAttempt], queued: [QueuedRun],
-        at now: Int
+        calibration: WaitCalibration = WaitCalibration(), at now: Int
     ) {
         self.configuration = configuration
         self.nodes = nodes
@@ -57,25 +55,27 @@ struct LiveScheduler {
         windows = orders.windows
         accounts = ClusterAccounts(orders.accounts, usage: usage, halfLife: configuration.halfLife, at: now)
         predictor = configuration.policy.source.predictor
+        forecaster = WaitForecaster(calibration: calibration)
         scheduler = Scheduler(policy: configuration.policy.policy, machine: Machine(nodes), accounts: accounts.accounts)
         for attempt in history {
-            let traits = traits(of: attempt)
-            let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
-            let prediction = predict(traits)
-            learn(traits, runTime: min(seconds, traits.limit), predicted: prediction)
+            let (traits, prediction, limit) = expect(attempt.resources, owner: attempt.owner, graph: attempt.graph)
+            learn(traits, limit: limit, runTime: attempt.runTime(upTo: traits.limit), predicted: prediction)
         }
         for (node, state) in zip(self.nodes.indices, states(at: now)) { scheduler.setUp(node, state, at: now) }
         scheduler.setWindows(schedulerWindows(), at: now)
         for attempt in active.sorted(by: { $0.place < $1.place }) { resume(attempt, at: now) }
         for run in queued { add(run, at: now) }
         for run in queued { promise(run, at: now) }
+        forecaster.goOn(waiting: Set(scheduler.waiting.map(\.id)), running: scheduler.runningJobs)
     }
 
     /// From what the database says.
+    /// - Parameter calibration: `nil`: the one that was kept.
     init(
         _ storage: Storage, _ configuration: SchedulingConfiguration, nodes: [ClusterNode], active: [ActiveAttempt],
-        history: [EndedAttempt], at time: Date
+        history: [EndedAttempt], calibration: WaitCalibration? = nil, at time: Date
     ) async throws {
+        let known = if let calibration { calibration } else { try await Self.kept(storage, configuration) }
         let orders = try await storage.orders()
         let usage = try await storage.usage(halfLife: configuration.halfLife, at: time)
         var queued: [QueuedRun] = []
@@ -86,8 +86,21 @@ struct LiveScheduler {
         }
         self.init(
             configuration, nodes: nodes, orders: orders, usage: usage, history: history, active: active, queued: queued,
+            calibration: known ?? WaitCalibration(),
             at: Int(time.timeIntervalSince1970))
     }
+
+    /// One that cannot be read was kept by another release: it is learned anew.
+    private static func kept(_ storage: Storage, _ configuration: SchedulingConfiguration) async throws -> WaitCalibration? {
+        do {
+            return try await storage.waitCalibration(of: configuration.policy.rawValue, as: WaitCalibration.self)
+        } catch is DecodingError {
+            return nil
+        }
+    }
+
+    /// How far its forecasts of waits are off.
+    var calibration: WaitCalibration { forecaster.calibration }
 
     // MARK: Following
 
@@ -108,7 +121,8 @@ struct LiveScheduler {
         for (run, value) in known where scheduler.runningJob(value.job) != nil {
             guard !current.contains(Attempt(run: run, number: value.attempt)), let job = scheduler.runningJob(value.job) else { continue }
             scheduler.end(value.job, at: now)
-            learn(value.traits, runTime: max(1, min(now - job.started, value.traits.limit)), predicted: value.prediction)
+            let runTime = max(1, min(now - job.started, value.traits.limit))
+            learn(value.traits, limit: job.job.limit, runTime: runTime, predicted: value.prediction)
             forget(run)
         }
         for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
@@ -126,17 +140,11 @@ struct LiveScheduler {
         place = max(place, run.place)
         guard known[run.id].map({ $0.attempt != run.attempt }) ?? true else { return }
         withdraw(run.id)
-        let traits = traits(owner: run.owner, graph: run.graph, ranks: run.resources.ranks, timeLimit: run.resources.needs.timeLimit)
-        let prediction = predict(traits)
         // What is known of its graph and input tells more than what its user ran before.
-        let limit = plannedLimit(traits, prediction, isGiven: run.resources.needs.timeLimit != nil)
-        let expected = min(limit, run.expectedSeconds.map { max(1, $0) } ?? prediction.expected)
-        let job = Job(
-            id: nextJob, submitted: Int(run.queuedAt.timeIntervalSince1970), ranks: run.resources.ranks,
-            demand: scheduler.demand(of: run.resources), limit: limit, expected: expected,
-            account: accounts.index(of: run.owner), reservation: reservation(run.resources.needs.reservation, owner: run.owner),
-            user: traits.user)
-        remember(run.id, attempt: run.attempt, traits, prediction)
+        var (job, traits, prediction) = plan(
+            Int(run.place), submitted: run.queuedAt, run.resources, owner: run.owner, graph: run.graph, expected: run.expectedSeconds)
+        job.reservation = reservation(run.resources.needs.reservation, owner: run.owner)
+        remember(run.id, attempt: run.attempt, as: job.id, traits, prediction)
         promised[run.id] = run.promisedStart.map { Int($0.timeIntervalSince1970) }
         arrived.append(job.id)
         scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
@@ -195,7 +203,7 @@ struct LiveScheduler {
 
     /// The waits, from submission on, of what was queued since the last pass and has not started.
     private mutating func forecastArrived(at now: Int) -> [RunID: Prediction] {
-        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil }
+        let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil && calibration.latestStart(of: $0) == nil }
         arrived = []
         guard scheduler.waitingCount <= Self.mostForecast else { return [:] }
         let forecasts = forecaster.forecast(new, scheduler, at: now)
@@ -248,11 +256,8 @@ struct LiveScheduler {
 
     /// The wait of a run that is not submitted, or why it never starts.
     mutating func wait(of resources: ResourceRequest, owner: String, at now: Int) -> (forecast: WaitForecast?, why: String?) {
-        let traits = traits(owner: owner, graph: -1, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
-        let job = Job(
-            id: .max, submitted: now, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: traits.limit,
-            expected: predict(traits).expected, account: accounts.index(of: owner),
-            reservation: reservation(resources.needs.reservation, owner: owner), user: traits.user)
+        var job = plan(.max, submitted: Date(timeIntervalSince1970: Double(now)), resources, owner: owner, graph: -1).job
+        job.reservation = reservation(resources.needs.reservation, owner: owner)
         if let forecast = forecaster.forecast(ifSubmitted: job, scheduler, at: now) { return (forecast, nil) }
         var scheduler = scheduler
         scheduler.submit(job, at: now)
@@ -266,13 +271,10 @@ struct LiveScheduler {
         -> WhatIf
     {
         let past = history.sorted { $0.queuedAt < $1.queuedAt }.map { attempt in
-            let traits = traits(of: attempt)
-            let job = Job(
-                id: 0, submitted: Int(attempt.queuedAt.timeIntervalSince1970), ranks: traits.ranks,
-                demand: scheduler.demand(of: attempt.resources), limit: traits.limit, expected: predict(traits).expected,
-                account: accounts.index(of: attempt.owner), user: traits.user)
-            let seconds = max(1, Int(attempt.endedAt.timeIntervalSince(attempt.startedAt)))
-            return PastJob(job, runTime: min(seconds, traits.limit))
+            var job = plan(0, submitted: attempt.queuedAt, attempt.resources, owner: attempt.owner, graph: attempt.graph).job
+            let runTime = attempt.runTime(upTo: configuration.limit(of: attempt.resources))
+            job.limit = max(job.limit, runTime)
+            return PastJob(job, runTime: runTime)
         }
         return WhatIf(
             scheduler, at: now, past: past, histories: forecaster.histories, horizon: horizon, futures: futures, isOver: isOver)
@@ -294,16 +296,12 @@ struct LiveScheduler {
         }
         place = max(place, attempt.place)
         let resources = attempt.resources
-        let traits = traits(owner: attempt.owner, graph: attempt.graph, ranks: resources.ranks, timeLimit: resources.needs.timeLimit)
-        let prediction = predict(traits)
-        let limit = plannedLimit(traits, prediction, isGiven: resources.needs.timeLimit != nil)
         let started = Int(attempt.startedAt.timeIntervalSince1970)
         // Attempts of before nodes were recorded ran on the only one there was.
         let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
-        let job = Job(
-            id: nextJob, submitted: started, ranks: resources.ranks, demand: scheduler.demand(of: resources), limit: limit,
-            expected: min(limit, prediction.expected), account: accounts.index(of: attempt.owner), user: traits.user)
-        remember(attempt.run, attempt: attempt.attempt, traits, prediction)
+        let (job, traits, prediction) = plan(
+            Int(attempt.place), submitted: attempt.startedAt, resources, owner: attempt.owner, graph: attempt.graph)
+        remember(attempt.run, attempt: attempt.attempt, as: job.id, traits, prediction)
         scheduler.resume(
             RunningJob(
                 job: job, started: started,
@@ -312,15 +310,15 @@ struct LiveScheduler {
                 }), at: now)
     }
 
-    private mutating func learn(_ traits: JobTraits, runTime: Int, predicted: RunTimePrediction) {
+    /// - Parameter limit: that it was planned by, as those will be that forecasts are of. It may have run beyond that.
+    private mutating func learn(_ traits: JobTraits, limit: Int, runTime: Int, predicted: RunTimePrediction) {
         predictor?.learn(traits, runTime: runTime, predicted: predicted)
-        forecaster.learn(user: traits.user, limit: traits.limit, ranks: traits.ranks, runTime: runTime)
+        forecaster.learn(user: traits.user, limit: max(limit, runTime), ranks: traits.ranks, runTime: runTime)
     }
 
-    private mutating func remember(_ run: RunID, attempt: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
-        known[run] = Known(job: nextJob, attempt: attempt, traits: traits, prediction: prediction)
-        runs[nextJob] = run
-        nextJob += 1
+    private mutating func remember(_ run: RunID, attempt: Int, as job: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
+        known[run] = Known(job: job, attempt: attempt, traits: traits, prediction: prediction)
+        runs[job] = run
     }
 
     private mutating func forget(_ run: RunID) {
@@ -338,16 +336,27 @@ struct LiveScheduler {
         return PlannedLimit.seconds(prediction, assumed: traits.limit)
     }
 
-    private mutating func traits(of attempt: EndedAttempt) -> JobTraits {
-        traits(
-            owner: attempt.owner, graph: attempt.graph, ranks: attempt.resources.ranks, timeLimit: attempt.resources.needs.timeLimit)
+    /// A job as it is planned, and what it is planned by.
+    /// - Parameter expected: seconds; `nil`: what the predictor says.
+    private mutating func plan(
+        _ id: Int, submitted: Date, _ resources: ResourceRequest, owner: String, graph: Int64, expected: Int? = nil
+    ) -> (job: Job, traits: JobTraits, prediction: RunTimePrediction) {
+        let (traits, prediction, limit) = expect(resources, owner: owner, graph: graph)
+        let job = Job(
+            id: id, submitted: Int(submitted.timeIntervalSince1970), ranks: resources.ranks, demand: scheduler.demand(of: resources),
+            limit: limit, expected: min(limit, expected.map { max(1, $0) } ?? prediction.expected), account: accounts.index(of: owner),
+            user: traits.user)
+        return (job, traits, prediction)
     }
 
-    private mutating func traits(owner: String, graph: Int64, ranks: Int, timeLimit: Int?) -> JobTraits {
+    private mutating func expect(
+        _ resources: ResourceRequest, owner: String, graph: Int64
+    ) -> (traits: JobTraits, prediction: RunTimePrediction, limit: Int) {
         let user = users[owner] ?? users.count
         users[owner] = user
-        return JobTraits(
-            user: user, application: Int(graph), ranks: ranks, limit: timeLimit.map { $0 + Self.grace } ?? configuration.assumedLimit)
+        let traits = JobTraits(user: user, application: Int(graph), ranks: resources.ranks, limit: configuration.limit(of: resources))
+        let prediction = predict(traits)
+        return (traits, prediction, plannedLimit(traits, prediction, isGiven: resources.needs.timeLimit != nil))
     }
 
     /// Whether each node takes new ranks.
@@ -388,4 +397,16 @@ extension ClusterNode {
         node.reason = nil
         return node
     }
+}
+
+extension EndedAttempt {
+    fileprivate func runTime(upTo limit: Int) -> Int { max(1, min(Int(endedAt.timeIntervalSince(startedAt)), limit)) }
+}
+
+extension SchedulingConfiguration {
+    /// Of the time limit, that ending a run may take longer.
+    private static let grace = 15
+
+    /// Seconds that a run may take.
+    fileprivate func limit(of resources: ResourceRequest) -> Int { resources.needs.timeLimit.map { $0 + Self.grace } ?? assumedLimit }
 }

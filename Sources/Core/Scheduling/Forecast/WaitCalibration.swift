@@ -18,7 +18,7 @@ package struct WaitCalibration: Sendable {
     private static let pace = 0.001
     private static let tails = 0.002...0.2
 
-    private struct Open: Sendable, Codable {
+    private struct Open: Sendable, Codable, Equatable {
         var submitted: Int
         var bound: Int
         var plan: Double
@@ -80,8 +80,11 @@ package struct WaitCalibration: Sendable {
         deadlines.remove(JobEnd(time: forecast.submitted.later(by: forecast.bound), job: job))
     }
 
-    /// The bound of a waiting job, in seconds from its submission on; `nil`: none was made.
-    package func bound(of job: Int) -> Int? { open[job]?.bound }
+    /// Forgets forecasts of all but these.
+    mutating func keep(_ jobs: Set<Int>) { for job in open.keys where !jobs.contains(job) { withdraw(job) } }
+
+    /// When the bound of a waiting job is over; `nil`: none was made.
+    package func latestStart(of job: Int) -> Int? { open[job].map { $0.submitted.later(by: $0.bound) } }
 
     /// Makes the bound of a job that is submitted now, and remembers it. What has started by now has to be told before.
     package mutating func bound(_ job: Int, expected: Int, longest: Int, at now: Int) -> Int {
@@ -119,6 +122,14 @@ package struct WaitCalibration: Sendable {
         }
         let rank = Int((Double(all.count) * (1 - tail)).rounded(.up))
         return all[min(max(rank - 1, 0), all.count - 1)]
+    }
+}
+
+extension WaitCalibration: Equatable {
+    /// What follows from the rest is left out.
+    package static func == (left: WaitCalibration, right: WaitCalibration) -> Bool {
+        left.tail == right.tail && left.oldest == right.oldest && left.scores == right.scores && left.open == right.open
+            && left.verdicts == right.verdicts
     }
 }
 

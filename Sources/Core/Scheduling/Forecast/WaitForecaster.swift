@@ -35,9 +35,16 @@ package struct WaitForecaster: Sendable, Codable {
     package private(set) var histories = RunTimeHistories()
     package private(set) var calibration = WaitCalibration()
 
-    package init() {}
+    /// - Parameter calibration: of an earlier one. Jobs have the numbers that they had then; see ``goOn(waiting:running:)``.
+    package init(calibration: WaitCalibration = WaitCalibration()) { self.calibration = calibration }
 
     // MARK: What happens
+
+    /// What became of the forecasts of an earlier forecaster: jobs wait still, have started, or are gone.
+    package mutating func goOn(waiting: Set<Int>, running: [RunningJob]) {
+        begin(running)
+        calibration.keep(waiting)
+    }
 
     package mutating func learn(user: Int, limit: Int, ranks: Int, runTime: Int) {
         histories.learn(user: user, limit: limit, ranks: ranks, runTime: runTime)
@@ -86,7 +93,7 @@ package struct WaitForecaster: Sendable, Codable {
         return jobs.enumerated().map { index, job in
             ExpectedStart(
                 job: job, position: index + 1, expected: expected.starts[job.id], byLimits: longest.starts[job.id],
-                p95: calibration.bound(of: job.id).map { job.submitted.later(by: $0) })
+                p95: calibration.latestStart(of: job.id))
         }
     }
 
