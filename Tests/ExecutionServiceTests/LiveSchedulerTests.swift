@@ -96,6 +96,47 @@ import WorkflowModel
         #expect(forecast == WaitForecast(p50: 0, p95: 0))
     }
 
+    /// Its next attempt was queued before it was seen that the first had ended.
+    @Test func aRunThatIsTriedAgainGivesBackWhatItHad() {
+        var live = LiveScheduler(
+            SchedulingConfiguration(), nodes: [nodes[0]], orders: ClusterOrders(), usage: [:], history: [], active: [active(1, limit: 60)],
+            queued: [], at: now)
+        var again = queued(7, ranks: 1, limit: 60)
+        (again.id, again.attempt) = (id(1), 2)
+        live.add(again, at: now)
+        let started = pass(&live, at: now).starts
+        #expect(started.map(\.attempt) == [2])
+    }
+
+    @Test func onlyRunsThatEndedByThemselvesAreLearnedFrom() {
+        func expected(_ byThemselves: Bool) -> Int {
+            var live = LiveScheduler(
+                SchedulingConfiguration(), nodes: [ClusterNode(name: "n1", cores: 3, memory: 1000, slots: 3)], orders: ClusterOrders(),
+                usage: [:], history: [], active: (1...3).map { active($0, limit: 7200) }, queued: [], at: now)
+            live.observe([ActiveAttempt](), at: now + 5)
+            let ended = Set(live.ended.map(\.attempt))
+            #expect(ended == Set((1...3).map { RunAttempt(run: id($0), number: 1) }))
+            live.learn(byThemselves ? ended : [])
+            #expect(live.ended.isEmpty)
+            live.add(queued(4, ranks: 3, limit: 7200), at: now + 5)
+            #expect(pass(&live, at: now + 5).starts.count == 1)
+            return live.wait(of: resources(1, limit: 7200), owner: "u@i", at: now + 5).forecast?.p50 ?? -1
+        }
+        #expect(expected(true) == 5)
+        #expect(expected(false) > 1000)
+    }
+
+    /// A window that is over is no reason to plan by the longest time that a run may take.
+    @Test(arguments: [(-60, 3600), (60, 86_400)]) func windowsToComeAlonePlanByLimits(end: Int, limit: Int) {
+        let window = ClusterWindow(
+            name: "w", kind: .maintenance, nodes: ["n2"], start: date(now - 100), end: date(now + end), users: [], owner: "root@i")
+        var live = LiveScheduler(
+            SchedulingConfiguration(), nodes: nodes, orders: ClusterOrders(windows: [window]), usage: [:], history: [],
+            active: [active(1, limit: nil)], queued: [queued(2, ranks: 2, limit: nil), queued(3, ranks: 1, limit: 500_000)], at: now)
+        let promises = pass(&live, at: now).promises
+        #expect(promises[id(2)] == date(now + min(2 * limit, limit + 28_800)))
+    }
+
     @Test func aPromiseOfBeforeStandsUnlessOrdersTakeItAway() {
         let start = now + 15_000
         var kept = live(promised: start)

@@ -65,6 +65,17 @@ package struct QueuedRun: Sendable, Equatable {
     package var expectedSeconds: Int?
 }
 
+/// One of a run's attempts.
+package struct RunAttempt: Sendable, Hashable {
+    package var run: RunID
+    package var number: Int
+
+    package init(run: RunID, number: Int) {
+        self.run = run
+        self.number = number
+    }
+}
+
 /// An attempt that has ended, as far as it tells what others will be like and how long they will run.
 package struct EndedAttempt: Sendable, Equatable {
     package var owner: String

@@ -71,6 +71,19 @@ extension Storage {
         }
     }
 
+    /// Those of the attempts that ran to an end of their own.
+    package func endedByThemselves(_ attempts: [RunAttempt]) async throws -> Set<RunAttempt> {
+        try await pool.run { connection in
+            let rows = try connection.query(
+                """
+                SELECT run.public_id, attempt.number FROM unnest($1::uuid[], $2::integer[]) AS asked (id, number)
+                JOIN run ON run.public_id = asked.id JOIN attempt ON attempt.run = run.id AND attempt.number = asked.number
+                WHERE attempt.state IN ('succeeded', 'failed')
+                """, [.uuids(attempts.map(\.run.bytes)), .ints(attempts.map { Int64($0.number) })])
+            return Set(try rows.map { RunAttempt(run: try $0.runID("public_id"), number: try $0.value("number")) })
+        }
+    }
+
     /// What was kept by ``SchedulerSession/keep(_:of:epoch:)``; `nil` where nothing was.
     package func waitCalibration<Calibration: Decodable & Sendable>(of policy: String, as type: Calibration.Type) async throws
         -> Calibration?

@@ -78,6 +78,7 @@ package actor Admission {
             comparedAt = .now
         }
         live?.observe(active, at: now)
+        if let ended = live?.ended, !ended.isEmpty { live?.learn(try await storage.endedByThemselves(ended.map(\.attempt))) }
         try await followQueue(at: now)
         let begun = ContinuousClock.now
         guard let decisions = live?.pass(at: now, folder: { "\(self.configuration.dataFolder)/runs/\($0)/\($1)" }) else { return }

@@ -17,6 +17,9 @@ struct LiveScheduler {
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
     private static let mostForecast = 3000
 
+    /// Of needs of nodes beyond those of its first queue; each makes every start a little slower.
+    private static let mostDemands = 1000
+
     private struct Known {
         /// The place of the attempt, so that every server has the same number for it.
         var job: Int
@@ -31,6 +34,10 @@ struct LiveScheduler {
     private var scheduler: Scheduler
     private var predictor: (any RunTimePredictor)?
     private var forecaster: WaitForecaster
+    /// That hold resources no longer; whether they ended by themselves, the database knows.
+    private(set) var ended: [Ended] = []
+    private var demandsAtFirst = 0
+    private var time: Int
     /// Queued since the last pass.
     private var arrived: [Int] = []
     private let windows: [ClusterWindow]
@@ -51,6 +58,7 @@ struct LiveScheduler {
     ) {
         self.configuration = configuration
         self.nodes = nodes
+        time = now
         self.orders = orders.nodes
         windows = orders.windows
         accounts = ClusterAccounts(orders.accounts, usage: usage, halfLife: configuration.halfLife, at: now)
@@ -61,12 +69,13 @@ struct LiveScheduler {
             let (traits, prediction, limit) = expect(attempt.resources, owner: attempt.owner, graph: attempt.graph)
             learn(traits, limit: limit, runTime: attempt.runTime(upTo: traits.limit), predicted: prediction)
         }
-        for (node, state) in zip(self.nodes.indices, states(at: now)) { scheduler.setUp(node, state, at: now) }
+        for (node, state) in zip(self.nodes.indices, states()) { scheduler.setUp(node, state, at: now) }
         scheduler.setWindows(schedulerWindows(), at: now)
         for attempt in active.sorted(by: { $0.place < $1.place }) { resume(attempt, at: now) }
         for run in queued { add(run, at: now) }
         for run in queued { promise(run, at: now) }
         forecaster.goOn(waiting: Set(scheduler.waiting.map(\.id)), running: scheduler.runningJobs)
+        demandsAtFirst = scheduler.machine.demandCount
     }
 
     /// From what the database says.
@@ -106,23 +115,29 @@ struct LiveScheduler {
 
     /// - Returns: false when the cluster is another one than before, so that the scheduler must be made anew.
     mutating func observe(_ current: [ClusterNode], at now: Int) -> Bool {
+        time = now
+        guard scheduler.machine.demandCount - demandsAtFirst <= Self.mostDemands else { return false }
         guard current.count == nodes.count, zip(current, nodes).allSatisfy({ $0.name == $1.name && $0.offer == $1.offer }) else {
             return false
         }
-        let before = states(at: now)
+        let before = states()
         nodes = current
-        for (node, (old, new)) in zip(before, states(at: now)).enumerated() where old != new { scheduler.setUp(node, new, at: now) }
+        for (node, (old, new)) in zip(before, states()).enumerated() where old != new { scheduler.setUp(node, new, at: now) }
         return true
     }
 
-    /// Attempts that hold resources now. Of those that no longer do, the run times are learned.
+    /// Attempts that hold resources now. Those that no longer do are ``ended``.
     mutating func observe(_ active: [ActiveAttempt], at now: Int) {
-        let current = Set(active.map { Attempt(run: $0.run, number: $0.attempt) })
+        let current = Set(active.map { RunAttempt(run: $0.run, number: $0.attempt) })
         for (run, value) in known where scheduler.runningJob(value.job) != nil {
-            guard !current.contains(Attempt(run: run, number: value.attempt)), let job = scheduler.runningJob(value.job) else { continue }
+            guard !current.contains(RunAttempt(run: run, number: value.attempt)), let job = scheduler.runningJob(value.job) else {
+                continue
+            }
             scheduler.end(value.job, at: now)
-            let runTime = max(1, min(now - job.started, value.traits.limit))
-            learn(value.traits, limit: job.job.limit, runTime: runTime, predicted: value.prediction)
+            ended.append(
+                Ended(
+                    attempt: RunAttempt(run: run, number: value.attempt), traits: value.traits, limit: job.job.limit,
+                    runTime: max(1, min(now - job.started, value.traits.limit)), prediction: value.prediction))
             forget(run)
         }
         for attempt in active where known[attempt.run]?.attempt != attempt.attempt { resume(attempt, at: now) }
@@ -131,15 +146,26 @@ struct LiveScheduler {
         scheduler.overrun(late.overdue, by: PlannedLimit.overrun, at: now)
     }
 
-    private struct Attempt: Hashable {
-        var run: RunID
-        var number: Int
+    struct Ended {
+        var attempt: RunAttempt
+        fileprivate var traits: JobTraits
+        fileprivate var limit: Int
+        fileprivate var runTime: Int
+        fileprivate var prediction: RunTimePrediction
+    }
+
+    /// Learns the run times of those of ``ended`` that ended by themselves: one that was cancelled says nothing of others.
+    mutating func learn(_ byThemselves: Set<RunAttempt>) {
+        for end in ended where byThemselves.contains(end.attempt) {
+            learn(end.traits, limit: end.limit, runTime: end.runTime, predicted: end.prediction)
+        }
+        ended = []
     }
 
     mutating func add(_ run: QueuedRun, at now: Int) {
         place = max(place, run.place)
         guard known[run.id].map({ $0.attempt != run.attempt }) ?? true else { return }
-        withdraw(run.id)
+        leave(run.id, at: now)
         // What is known of its graph and input tells more than what its user ran before.
         var (job, traits, prediction) = plan(
             Int(run.place), submitted: run.queuedAt, run.resources, owner: run.owner, graph: run.graph, expected: run.expectedSeconds)
@@ -271,7 +297,9 @@ struct LiveScheduler {
         -> WhatIf
     {
         let past = history.sorted { $0.queuedAt < $1.queuedAt }.map { attempt in
-            var job = plan(0, submitted: attempt.queuedAt, attempt.resources, owner: attempt.owner, graph: attempt.graph).job
+            var resources = attempt.resources
+            resources.memoryPerRank = resources.memoryPerRank.roundedToSixteenth
+            var job = plan(0, submitted: attempt.queuedAt, resources, owner: attempt.owner, graph: attempt.graph).job
             let runTime = attempt.runTime(upTo: configuration.limit(of: attempt.resources))
             job.limit = max(job.limit, runTime)
             return PastJob(job, runTime: runTime)
@@ -289,11 +317,16 @@ struct LiveScheduler {
 
     // MARK: Parts
 
+    /// The run waits or runs no longer as it did.
+    private mutating func leave(_ run: RunID, at now: Int) {
+        guard let job = known[run]?.job else { return }
+        guard scheduler.runningJob(job) != nil else { return withdraw(run) }
+        scheduler.end(job, at: now)
+        forget(run)
+    }
+
     private mutating func resume(_ attempt: ActiveAttempt, at now: Int) {
-        if let old = known[attempt.run] {
-            if scheduler.runningJob(old.job) == nil { scheduler.withdraw(old.job) } else { scheduler.end(old.job, at: now) }
-            forget(attempt.run)
-        }
+        leave(attempt.run, at: now)
         place = max(place, attempt.place)
         let resources = attempt.resources
         let started = Int(attempt.startedAt.timeIntervalSince1970)
@@ -332,7 +365,10 @@ struct LiveScheduler {
 
     /// Seconds by which a run is planned. Where windows are to be kept empty, nothing shorter than the limit is safe.
     private func plannedLimit(_ traits: JobTraits, _ prediction: RunTimePrediction, isGiven: Bool) -> Int {
-        guard !isGiven, windows.isEmpty, !orders.contains(where: { $0.by != nil }) else { return traits.limit }
+        func isToCome(_ end: Date?) -> Bool { end.map { Int($0.timeIntervalSince1970) > time } ?? false }
+        guard !isGiven, !windows.contains(where: { isToCome($0.end) }), !orders.contains(where: { isToCome($0.by) }) else {
+            return traits.limit
+        }
         return PlannedLimit.seconds(prediction, assumed: traits.limit)
     }
 
@@ -360,7 +396,7 @@ struct LiveScheduler {
     }
 
     /// Whether each node takes new ranks.
-    private func states(at now: Int) -> [Bool] {
+    private func states() -> [Bool] {
         let closed = Set(orders.filter { $0.kind == .cordon || $0.by == nil }.map(\.node))
         return nodes.map { $0.state == .up && !closed.contains($0.name) }
     }
@@ -396,6 +432,14 @@ extension ClusterNode {
         node.state = .up
         node.reason = nil
         return node
+    }
+}
+
+extension Int {
+    /// Down, so that a long past has few different needs of memory.
+    fileprivate var roundedToSixteenth: Int {
+        let step = 1 << Swift.max(0, Int.bitWidth - leadingZeroBitCount - 4)
+        return self / step * step
     }
 }
 

@@ -176,7 +176,7 @@ package struct Machine: Sendable {
     // MARK: Demands
 
     /// Of different ones that were asked for.
-    var demandCount: Int { demands.count }
+    package var demandCount: Int { demands.count }
 
     package mutating func demand(of request: ResourceRequest) -> DemandID {
         var key = ResourceRequest(ranks: 1, memoryPerRank: request.memoryPerRank)

@@ -57,7 +57,8 @@ package struct WaitCalibration: Sendable {
     /// The job has started.
     package mutating func begin(_ job: Int, at now: Int) {
         guard let forecast = open.removeValue(forKey: job) else { return }
-        let wait = now - forecast.submitted
+        // A clock may have been set back.
+        let wait = max(0, now - forecast.submitted)
         if !forecast.isOverdue {
             deadlines.remove(JobEnd(time: forecast.submitted.later(by: forecast.bound), job: job))
             verdicts.append(
