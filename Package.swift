@@ -193,7 +193,8 @@ let package = Package(
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
         tests("CommandsTests", ["Commands", "Provenance", "WorkflowModel"]),
         tests(
-            "IntegrationTests", ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", crypto, "weftd", "weft", "weft-rank"],
+            "IntegrationTests",
+            ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", "Postgres", crypto, "weftd", "weft", "weft-rank"],
             exclude: ["Workflows"]),
     ]
 )

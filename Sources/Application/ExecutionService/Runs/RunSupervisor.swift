@@ -26,6 +26,8 @@ final class RunSupervisor: Sendable {
     private let wake: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let supervised = Mutex<Set<RunID>>([])
+    /// Where Weft places runs, their processes are known on the host of the server that schedules: the others would take them for lost.
+    private let follows = Atomic(false)
 
     init(storage: Storage, session: SchedulerSession, backend: any Backend, configuration: ServiceConfiguration, logger: Logger) {
         self.storage = storage
@@ -82,6 +84,12 @@ final class RunSupervisor: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { [self] in
                 while !Task.isCancelled {
+                do { try await admission.admit() } catch {
+                    logger.warning("no run can be started now; trying again", metadata: ["error": "\(error)"])
+                }
+                let leads = await admission.leads
+                follows.store(leads || backend.capabilities.placing != .weft, ordering: .relaxed)
+                guard follows.load(ordering: .relaxed) else { continue }
                     try? await Task.sleep(for: Self.retryInterval)
                     nudge()
                 }
@@ -90,7 +98,6 @@ final class RunSupervisor: Sendable {
             nudge()
             for await _ in wake {
                 do {
-                    try await admission.admit()
                     for attempt in try await storage.activeAttempts() where supervised.withLock({ $0.insert(attempt.run).inserted }) {
                         group.addTask { [self] in
                             await supervise(attempt)
@@ -99,8 +106,7 @@ final class RunSupervisor: Sendable {
                         }
                     }
                 } catch {
-                    logger.warning("the queue could not be read; trying again", metadata: ["error": "\(error)"])
-                    try? await Task.sleep(for: Self.retryInterval)
+                    logger.warning("the runs that are under way could not be read; trying again", metadata: ["error": "\(error)"])
                 }
             }
         }
@@ -110,7 +116,7 @@ final class RunSupervisor: Sendable {
 
     private func supervise(_ attempt: ActiveAttempt) async {
         var follower: AttemptFollower?
-        while !Task.isCancelled {
+        while !Task.isCancelled, follows.load(ordering: .relaxed) {
             do {
                 if follower == nil { follower = try await begin(attempt) }
                 guard let progress = try await follower?.step() else { return }

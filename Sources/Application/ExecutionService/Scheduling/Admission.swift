@@ -24,6 +24,8 @@ package actor Admission {
     private let configuration: ServiceConfiguration
     private var live: LiveScheduler?
     private var epoch: Int64 = -1
+    /// Whether this server schedules, as far as is known.
+    private(set) var leads = false
     private var ordersVersion: Int64 = -1
     private var explainedAt = ContinuousClock.now - Admission.explainInterval
     private var comparedAt = ContinuousClock.now - Admission.compareInterval
@@ -38,9 +40,11 @@ package actor Admission {
     /// One pass; nothing where another server schedules.
     package func admit() async throws {
         guard case .mine(let epoch) = try await session.acquire() else {
+            leads = false
             live = nil
             return
         }
+        leads = true
         if epoch != self.epoch { live = nil }
         self.epoch = epoch
         if case .engine(let maximum) = backend.capabilities.placing { return try await handOver(maximumJobs: maximum) }
