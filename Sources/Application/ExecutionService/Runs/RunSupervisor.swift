@@ -53,25 +53,18 @@ final class RunSupervisor: Sendable {
                 })
         }
         guard capabilities.placing == .weft else { return }
-        if let name = request.needs.reservation { try await checkReservation(name, owner: owner) }
+        if request.needs.reservation != nil {
+            let windows: [ClusterWindow]
+            do { windows = try await storage.orders().windows } catch {
+                throw Problem(.unavailable, "The reservations cannot be looked at: \(error)")
+            }
+            try request.needs.checkReservation(among: windows, owner: owner, configuration.scheduling, at: Date())
+        }
         do { try Placement.checkFits(request, nodes: try await backend.nodes()) } catch let error as Problem {
             throw error
         } catch {
             throw Problem(.unavailable, "The nodes cannot be looked at: \(error)")
         }
-    }
-
-    private func checkReservation(_ name: String, owner: String) async throws(Problem) {
-        let windows: [ClusterWindow]
-        do { windows = try await storage.orders().windows.filter { $0.kind == .reservation && $0.end > Date() } } catch {
-            throw Problem(.unavailable, "The reservations cannot be looked at: \(error)")
-        }
-        let open = windows.filter { $0.users.isEmpty || $0.users.contains(owner) }
-        guard !open.contains(where: { $0.name == name }) else { return }
-        let known = open.isEmpty ? "there are none for you" : "yours are " + open.map(\.name).sorted().joined(separator: ", ")
-        throw Problem(
-            .invalid, "The run can never start here.",
-            errors: [.init("/needs/reservation", "there is no reservation '\(name)' to come for this user; \(known)")])
     }
 
     func nodes() async throws(BackendError) -> [ClusterNode] { try await backend.nodes() }
