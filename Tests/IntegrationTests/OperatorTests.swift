@@ -228,8 +228,18 @@ extension Integration {
             }
             #expect(try await weft.json([NodeStatus].self, ["node", "list"]).map(\.order) == [nil])
             #expect(try await weft.show(waiting).state == .queued)
-            for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
+            for run in [hopeless, waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
             await weft.down()
         }
     }
 }
+
+            try await expectDone(weft, "reserve r --nodes \(name) --from +2d --for 4h")
+            let endless = try await weft.weft(["run", "submit", graph, "-d", inputs, "--reservation", "r"])
+            #expect(
+                endless.status == 1 && endless.error.contains("/needs/time_limit") && endless.error.contains("at most 14385"), "\(endless)")
+            let hopeless = try await weft.submit([graph, "-d", inputs, "--time-limit", "1h", "--reservation", "r"])
+            try await expectDone(weft, "reserve remove r")
+            try await wait(for: "the scheduler to give up") { try await weft.show(hopeless).pending?.reason.contains("never") == true }
+            let refused = try await weft.json(RunWaitForecast.self, ["forecast", "wait", hopeless])
+            #expect(!refused.starts && refused.p50 == nil && refused.note?.contains("its reservation") == true, "\(refused)")

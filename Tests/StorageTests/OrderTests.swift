@@ -203,7 +203,8 @@ import WorkflowModel
         }
         // The last two have not been looked at; of the others the third is first.
         try await storage.setPending([
-            (runs[0], Pending(reason: "no room", position: 3)), (runs[1], Pending(reason: "no room", position: 2)),
+            (runs[0], Pending(reason: "its account a may have 1 running ranks", position: 3)),
+            (runs[1], Pending(reason: "no room", position: 2)),
             (runs[2], Pending(reason: "next", position: 1)),
         ])
         let second = runs[1].bytes
@@ -222,6 +223,8 @@ import WorkflowModel
                 == QueueEntry(
                     id: runs[1], position: 2, name: "run1", owner: alice.label, ranks: 2, memoryPerRank: 100, timeLimit: 120,
                     submittedAt: noon, why: "no room", promisedStart: noon + 30, expectedStart: noon + 10, latestStart: noon + 20))
+        let others = try await storage.queue(page: PageRequest(), for: bob).items
+        #expect(others.map(\.why) == ["next", Pending.Kind.room.rawValue, Pending.Kind.held.rawValue, nil, nil])
         let all = try await storage.queue(page: PageRequest(), for: admin)
         #expect(all.items.map(\.owner) == [bob.label] + Array(repeating: alice.label, count: 4))
         #expect(
@@ -238,3 +241,4 @@ import WorkflowModel
         #expect(try await storage.queue(page: PageRequest(size: 1), for: alice).items.map(\.id) == [runs[1]])
     }
 }
+        #expect(try await storage.queue(page: PageRequest(), for: bob).items.first?.why == Pending.Kind.engine.rawValue)
