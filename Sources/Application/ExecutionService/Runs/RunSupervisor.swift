@@ -77,12 +77,6 @@ final class RunSupervisor: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { [self] in
                 while !Task.isCancelled {
-                do { try await admission.admit() } catch {
-                    logger.warning("no run can be started now; trying again", metadata: ["error": "\(error)"])
-                }
-                let leads = await admission.leads
-                follows.store(leads || backend.capabilities.placing != .weft, ordering: .relaxed)
-                guard follows.load(ordering: .relaxed) else { continue }
                     try? await Task.sleep(for: Self.retryInterval)
                     nudge()
                 }
@@ -90,6 +84,12 @@ final class RunSupervisor: Sendable {
             }
             nudge()
             for await _ in wake {
+                do { try await admission.admit() } catch {
+                    logger.warning("no run can be started now; trying again", metadata: ["error": "\(error)"])
+                }
+                let leads = await admission.leads
+                follows.store(leads || backend.capabilities.placing != .weft, ordering: .relaxed)
+                guard follows.load(ordering: .relaxed) else { continue }
                 do {
                     for attempt in try await storage.activeAttempts() where supervised.withLock({ $0.insert(attempt.run).inserted }) {
                         group.addTask { [self] in
