@@ -194,7 +194,8 @@ let package = Package(
         tests("ServerTests", ["Server", "Identity", "Telemetry", logging]),
         tests("CommandsTests", ["Commands", "Provenance", "Scheduling", "WorkflowModel"]),
         tests(
-            "IntegrationTests", ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", crypto, "weftd", "weft", "weft-rank"],
+            "IntegrationTests",
+            ["TestSupport", "WorkflowModel", "HTTPClient", "Identity", "Postgres", crypto, "weftd", "weft", "weft-rank"],
             exclude: ["Workflows"]),
     ]
 )

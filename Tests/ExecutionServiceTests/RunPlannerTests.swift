@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Prediction
+import Scheduling
 import Testing
 import WorkflowModel
 
@@ -37,13 +38,13 @@ private let experience: Experience = {
 
 private func planner(
     _ experience: Experience, _ graph: WorkflowGraph = graph, usesHistory: Bool = true, memory: Int? = nil, limit: Int? = nil,
-    features: InputFeatures = InputFeatures(["items": 100])
+    features: InputFeatures = InputFeatures(["items": 100]), fits: @escaping (Plan, Int) -> Bool = { _, _ in true }
 ) -> RunPlanner {
     RunPlanner(
         graph: graph, layout: .fused, given: nil, usesHistory: usesHistory,
         predictor: RunPredictor(
             experience, of: graph, as: reference, features: features, nodeClass: nil, limit: limit),
-        memoryPerRank: memory, defaultMemoryPerRank: 512)
+        memoryPerRank: memory, defaultMemoryPerRank: 512, fits: fits)
 }
 
 @Suite struct RunPlannerTests {
@@ -107,6 +108,17 @@ private func planner(
                 }
             }
         }
+    }
+
+    @Test func whatWasLearnedAsksForNoMoreThanThereIs() throws {
+        let node = ClusterNode(name: "n", cores: 2, memory: 1300, slots: 2)
+        let layout = try planner(experience) { plan, memory in
+            (try? Placement.checkFits(ResourceRequest(ranks: plan.ranks, memoryPerRank: memory), nodes: [node])) != nil
+        }.plan(upTo: 2, for: .deadline(1))
+        #expect(layout.plan.ranks == 2 && layout.memoryPerRank == 650)
+        #expect(layout.plan.reasons.contains { $0.contains("a rank gets 650 MiB") }, "\(layout.plan.reasons)")
+        let none = try planner(experience) { _, _ in false }.plan(upTo: 2, for: .deadline(1))
+        #expect(none.memoryPerRank == 512, "it is refused for what was configured")
     }
 
     @Test func whereNothingIsKnownThePlanSaysSo() throws {

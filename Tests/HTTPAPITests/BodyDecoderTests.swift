@@ -24,6 +24,10 @@ import WorkflowModel
         #expect(time?.map(\.pointer) == ["/by"] && time?.first?.detail.contains("RFC 3339") == true)
         let window = complaint(WindowRequest.self, #"{"name":"w","kind":"maintenance","end":"1970-01-01T00:00:00Z"}"#)
         #expect(window?.errors.map(\.pointer) == ["/start"])
+        #expect(
+            complaint(RunRequest.self, #"{"graph":"a/b","budget":0.5,"deadline":1.5,"max_ranks":2.5}"#)?.errors.map(\.pointer) == [
+                "/max_ranks"
+            ])
         let account = try BodyDecoder.decode(AccountRequest.self, from: #"{"share":0.5,"rank_hours":1.5,"ranks":3}"#.utf8)
         #expect(account.share == 0.5 && account.rankHours == 1.5 && account.ranks == 3)
         #expect(complaint(AccountRequest.self, #"{"share":0.5,"ranks":1.5}"#)?.errors.map(\.pointer) == ["/ranks"])

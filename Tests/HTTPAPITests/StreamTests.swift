@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPTypes
 import Testing
 import WorkflowModel
 
@@ -37,5 +38,19 @@ import WorkflowModel
         #expect(tag.matches(["*"]))
         #expect(!tag.matches(["\"x\"", "af63dc4c8601ec8c"]))
         #expect(!tag.matches([]))
+    }
+
+    @Test func anAccountIsAnotherWhenItsOrdersAre() throws {
+        let account = ShareAccount(name: "a", ranks: 4)
+        let tag = try EntityTag(of: AccountStatus(account: account, used: .init()))
+        let later = try EntityTag(of: AccountStatus(account: account, used: .init(ranks: 2)))
+        #expect(tag != later, "for who has read it before")
+        let isSame = EntityTag.condition(of: [.ifMatch: later.description])
+        #expect(isSame(account) && !isSame(nil) && !isSame(ShareAccount(name: "a", ranks: 5)))
+        let isNew = EntityTag.condition(of: [.ifNoneMatch: "*"])
+        #expect(isNew(nil) && !isNew(account))
+        let isAny = EntityTag.condition(of: [.ifMatch: "*"])
+        #expect(isAny(account) && !isAny(nil))
+        #expect(EntityTag.condition(of: [:])(nil))
     }
 }

@@ -99,6 +99,19 @@ extension Integration {
             try await expect(weft, "share set earth --parent nobody", exits: 1, saying: "/parent", "no account")
             try await expect(weft, "share set earth --share 0", exits: 1, saying: "/share")
             try await expect(weft, "share remove earth", exits: 1, saying: "'seismology'")
+            // Of changes at once, each of another thing, none is lost.
+            try await withThrowingTaskGroup { group in
+                for change in [
+                    "quota set seismology --ranks 7", "quota set seismology --memory 2", "quota set seismology --rank-hours 9",
+                    "quota set seismology --borrow 3", "share set seismology --share 5", "share set seismology --users other@i",
+                ] {
+                    group.addTask { try await expectDone(weft, change) }
+                }
+                try await group.waitForAll()
+            }
+            let changed = try #require(try await weft.json([AccountStatus].self, ["quota"]).last?.account)
+            #expect(changed.ranks == 7 && changed.memory == 2048 && changed.rankHours == 9 && changed.borrowedRanks == 3)
+            #expect(changed.share == 5 && changed.users == ["other@i"] && changed.parent == "earth")
             try await expectDone(weft, "share remove seismology")
             try await expect(weft, "share remove seismology", exits: 5, saying: "no account")
             #expect(try await weft.weft(["share", "-q"]).output == "earth\n")
@@ -257,9 +270,19 @@ extension Integration {
                 let result = try await weft.weft(command.split(separator: " ").map(String.init), environment: ["WEFT_TOKEN": reader])
                 #expect(result.status == status, "\(command): \(result)")
             }
+
+            try await expectDone(weft, "reserve r --nodes \(name) --from +2d --for 4h")
+            let endless = try await weft.weft(["run", "submit", graph, "-d", inputs, "--reservation", "r"])
+            #expect(
+                endless.status == 1 && endless.error.contains("/needs/time_limit") && endless.error.contains("at most 14385"), "\(endless)")
+            let hopeless = try await weft.submit([graph, "-d", inputs, "--time-limit", "1h", "--reservation", "r"])
+            try await expectDone(weft, "reserve remove r")
+            try await wait(for: "the scheduler to give up") { try await weft.show(hopeless).pending?.reason.contains("never") == true }
+            let refused = try await weft.json(RunWaitForecast.self, ["forecast", "wait", hopeless])
+            #expect(!refused.starts && refused.p50 == nil && refused.note?.contains("its reservation") == true, "\(refused)")
             #expect(try await weft.json([NodeStatus].self, ["node", "list"]).map(\.order) == [nil])
             #expect(try await weft.show(waiting).state == .queued)
-            for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
+            for run in [hopeless, waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
             await weft.down()
         }
     }

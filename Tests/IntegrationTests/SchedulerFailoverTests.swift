@@ -2,6 +2,7 @@
 
 import Foundation
 import HTTPClient
+import Postgres
 import TestSupport
 import Testing
 import WorkflowModel
@@ -10,21 +11,28 @@ extension Integration {
     /// Two servers on one database: one schedules, and the other takes over.
     @Suite(.serialized) struct SchedulerFailoverTests {
         static let runs = 1000
+        static let slots = 4
 
         @Test func theOtherServerGoesOnWhenTheOneThatSchedulesIsKilled() async throws {
-            let weft = try await Installation.start(environment: ["WEFT_LOCAL_SLOTS": "4"])
+            let weft = try await Installation.start(environment: ["WEFT_LOCAL_SLOTS": "\(Self.slots)"])
             let graph = try await weft.register("quick")
+            let database = try weft.database()
+            func epoch() async throws -> Int {
+                try await database.run { try $0.query("SELECT epoch FROM scheduler")[0].value("epoch") }
+            }
             let first = try #require(weft.serverProcesses().first)
             let second = try await SecondServer.start(beside: first, in: weft.folder)
             let token = try await weft.token()
             let ids = try await submit(Self.runs, of: graph, to: weft.url, token)
             #expect(ids.count == Self.runs)
             try await wait(for: "some runs to end", seconds: 60) { try await second.count("succeeded") >= 4 }
+            #expect(try await epoch() == 1, "the second server has never begun to schedule")
             kill(first, SIGKILL)
             try await wait(for: "the first server to be gone") { !weft.serverProcesses().contains(first) }
             let waiting = try await second.count("queued")
             #expect(waiting > Self.runs / 2, "the queue was still long")
             try await wait(for: "the other server to let runs start", seconds: 5) { try await second.count("queued") < waiting }
+            #expect(try await epoch() == 2)
             let ended = try await second.count("succeeded")
             try await wait(for: "runs to end", seconds: 60) { try await second.count("succeeded") >= ended + 8 }
 
@@ -37,7 +45,9 @@ extension Integration {
             let all = try await list(at: second.url, token)
             #expect(Set(all.map(\.id.description)) == ids, "none was lost")
             let others = all.filter { $0.attempts.count != 1 || $0.state == .failed }
-            #expect(others.isEmpty, "none started twice or failed: \(others.prefix(3).map { "\($0.state): \($0.failure?.message ?? "")" })")
+            #expect(
+                others.isEmpty, "none failed or was tried again: \(others.prefix(3).map { "\($0.state): \($0.failure?.message ?? "")" })")
+            #expect((1...Self.slots).contains(Self.mostAtOnce(all.flatMap(\.attempts))))
             kill(second.process, SIGTERM)
             await weft.down()
         }
@@ -61,6 +71,37 @@ extension Integration {
             }
             #expect(try await weft.show(waiting).pending?.latestStart == bound)
             for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
+            await weft.down()
+        }
+
+        /// Attempts that held a slot at the same time. One that begins when another ends comes after it.
+        static func mostAtOnce(_ attempts: [Attempt]) -> Int {
+            var changes: [(at: Date, by: Int)] = []
+            for attempt in attempts {
+                guard let start = attempt.startedAt, let end = attempt.endedAt else { continue }
+                changes += [(start, 1), (max(start, end), -1)]
+            }
+            var (now, most) = (0, 0)
+            for change in changes.sorted(by: { ($0.at, $0.by) < ($1.at, $1.by) }) {
+                now += change.by
+                most = max(most, now)
+            }
+            return most
+        }
+
+        /// In a process namespace of its own, as on another host, the second server sees none of the run's processes.
+        @Test(.enabled(if: geteuid() == 0, "making a process namespace takes root"))
+        func aServerThatDoesNotScheduleConcludesNothingOfRuns() async throws {
+            let weft = try await Installation.start()
+            let first = try #require(weft.serverProcesses().first)
+            let second = try await SecondServer.start(
+                beside: first, in: weft.folder, through: ["/usr/bin/unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
+            let run = try await weft.submit([
+                try await weft.register("slow"), "-n", "2", "-d", #"{"Numbers": [{"count": 20, "seconds": 0.25}]}"#,
+            ])
+            try await weft.wait(for: run, toBe: .succeeded, seconds: 60)
+            #expect(try await second.count("succeeded") == 1)
+            kill(second.process, SIGKILL)
             await weft.down()
         }
 
@@ -116,9 +157,10 @@ private struct SecondServer {
     var process: Int32
     var url: String
 
-    static func start(beside first: Int32, in folder: String) async throws -> SecondServer {
+    /// - Parameter wrapper: a program that starts it, with arguments.
+    static func start(beside first: Int32, in folder: String, through wrapper: [String] = []) async throws -> SecondServer {
         let command = FileManager.default.contents(atPath: "/proc/\(first)/cmdline") ?? Data()
-        let words = command.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        let words = wrapper + command.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
         let environment = FileManager.default.contents(atPath: "/proc/\(first)/environ") ?? Data()
         let variables = environment.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
         let portFile = folder + "/second.port"

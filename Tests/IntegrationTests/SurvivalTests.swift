@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 import WorkflowModel
@@ -45,6 +46,21 @@ extension Integration {
             kill(servers[0], SIGKILL)
             try await wait(for: "the server to be gone") { weft.serverProcesses().isEmpty }
             #expect(!Installation.processes(of: run).isEmpty, "the ranks outlive the server")
+            try await weft.up()
+            try await check(run, in: weft)
+            await weft.down()
+        }
+
+        @Test func aRunIsFollowedWhileNothingCanBeScheduled() async throws {
+            let weft = try await Installation.start()
+            let run = try await begin(weft)
+            let servers = weft.serverProcesses()
+            try #require(servers.count == 1)
+            kill(servers[0], SIGKILL)
+            try await wait(for: "the server to be gone") { weft.serverProcesses().isEmpty }
+            // What the scheduler asks for first.
+            let database = try weft.database()
+            try await database.run { _ = try $0.query("ALTER TABLE cluster_orders RENAME TO elsewhere") }
             try await weft.up()
             try await check(run, in: weft)
             await weft.down()

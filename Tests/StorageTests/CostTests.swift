@@ -101,6 +101,22 @@ import WorkflowModel
         #expect(nothing == Experience())
     }
 
+    /// What the models do not look at is not read.
+    @Test func experienceIsOfTheLatestRuns() async throws {
+        let (storage, _) = try await freshStorage()
+        let words = try await storage.register(registration("alice/words")).reference
+        var runs: [RunID] = []
+        for _ in 0..<Experience.depth + 3 {
+            runs.append(try await storage.create(newRun(words)).id)
+            try await storage.store(cost(runs[runs.count - 1], words), kinds: kinds)
+        }
+        let found = try await storage.experience(of: words, kinds: Set(kinds.values), owner: alice)
+        #expect(found.runs.count == runs.count, "those on as many ranks are looked for among them")
+        let latest = Array(runs.reversed().prefix(Experience.depth))
+        for id in kinds.keys { #expect(found.elements.filter { $0.id == id }.map(\.run) == latest) }
+        #expect(found.users.map(\.run) == latest)
+    }
+
     @Test func aRunOfWhichNothingWasExpectedHasNoPredictions() async throws {
         let (storage, pool) = try await freshStorage()
         let run = try await storage.startedRun()

@@ -152,6 +152,16 @@ import WorkflowModel
         #expect(try await storage.putAccount(ShareAccount(name: "earth", users: [alice.label])) == .stored(created: false))
     }
 
+    @Test func anAccountThatWasChangedMeanwhileIsNotOverwritten() async throws {
+        let (storage, _) = try await freshStorage()
+        let (seen, other) = (ShareAccount(name: "a", ranks: 1), ShareAccount(name: "a", ranks: 2))
+        #expect(try await storage.putAccount(seen, where: { $0 == nil }) == .stored(created: true))
+        #expect(try await storage.putAccount(other, where: { $0 == nil }) == .changed)
+        #expect(try await storage.putAccount(other, where: { $0 == seen }) == .stored(created: false))
+        #expect(try await storage.putAccount(ShareAccount(name: "a"), where: { $0 == seen }) == .changed)
+        #expect(try await storage.orders().accounts == [other])
+    }
+
     @Test func aUserIsInOneAccount() async throws {
         let (storage, _) = try await freshStorage()
         _ = try await storage.putAccount(ShareAccount(name: "a", users: [alice.label]))
@@ -224,7 +234,8 @@ import WorkflowModel
         }
         // The last two have not been looked at; of the others the third is first.
         try await storage.setPending([
-            (runs[0], Pending(reason: "no room", position: 3)), (runs[1], Pending(reason: "no room", position: 2)),
+            (runs[0], Pending(reason: "its account a may have 1 running ranks", position: 3)),
+            (runs[1], Pending(reason: "no room", position: 2)),
             (runs[2], Pending(reason: "next", position: 1)),
         ])
         let second = runs[1].bytes
@@ -233,6 +244,8 @@ import WorkflowModel
                 "UPDATE run SET promised_start = $2, expected_start = $3, latest_start = $4 WHERE public_id = $1",
                 [.uuid(second), .timestamp(noon + 30), .timestamp(noon + 10), .timestamp(noon + 20)])
         }
+        let others = try await storage.queue(page: PageRequest(), for: bob).items
+        #expect(others.map(\.why) == ["next", Pending.Kind.room.rawValue, Pending.Kind.held.rawValue, nil, nil])
         let seen = try await allPages(size: 2) { try await storage.queue(page: $0, for: alice) }
         #expect(seen.map(\.id) == [runs[2], runs[1], runs[0], runs[3], runs[4]])
         #expect(seen.map(\.position) == [1, 2, 3, nil, nil])
@@ -252,6 +265,7 @@ import WorkflowModel
         // Another engine's queue is before Weft's; what it does not hold back waits no longer.
         for run in [runs[3], runs[4]] { _ = try await storage.transition(run, from: [.queued], to: .starting, at: noon) }
         try await storage.setPending([(runs[4], Pending(reason: "Slurm: priority", position: nil))])
+        #expect(try await storage.queue(page: PageRequest(), for: bob).items.first?.why == Pending.Kind.engine.rawValue)
         #expect(
             try await allPages(size: 1) { try await storage.queue(page: $0, for: alice) }.map(\.id) == [runs[4], runs[2], runs[1], runs[0]])
         for run in [runs[3], runs[4]] { _ = try await storage.transition(run, from: [.starting], to: .running, at: noon) }

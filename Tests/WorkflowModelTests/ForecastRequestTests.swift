@@ -23,6 +23,8 @@ struct ForecastRequestTests {
         #expect(pointers(WaitForecastRequest(ranks: 9)) == ["/ranks"] && pointers(WaitForecastRequest(ranks: 0)) == ["/ranks"])
         #expect(pointers(WaitForecastRequest(run: run, ranks: 1, needs: RunNeeds())) == ["/ranks", "/needs"])
         #expect(
+            pointers(WaitForecastRequest(ranks: 1, memoryPerRank: 1 << 25)) == ["/memory_per_rank"], "a run could not ask for it either")
+        #expect(
             pointers(WaitForecastRequest(ranks: 1, memoryPerRank: 0, needs: RunNeeds(timeLimit: 0)))
                 == ["/memory_per_rank", "/needs/time_limit"])
     }

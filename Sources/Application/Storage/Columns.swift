@@ -46,6 +46,8 @@ extension PostgresValue {
 
     static func double(_ value: Double) -> PostgresValue { .text(String(value)) }
 
+    static func doubles(_ values: [Double]) -> PostgresValue { .texts(values.map { String($0) }) }
+
     static func uuid(_ run: RunID) -> PostgresValue { .uuid(run.bytes) }
 
     static func datum(_ datum: DatumID) -> PostgresValue { .int(Int64(datum)) }

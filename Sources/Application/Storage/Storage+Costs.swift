@@ -20,8 +20,8 @@ package struct MeasuredAttempt: Sendable, Equatable {
 }
 
 extension Storage {
-    /// The latest runs of a graph, or of a PE, that a model learns from.
-    private static let depth = 64
+    /// Of runs of a graph, that those on as many ranks or nodes of the same class are among.
+    private static let depth = 2 * Experience.depth
 
     package func measured(_ run: RunID, attempt: Int) async throws -> MeasuredAttempt {
         try await pool.transaction(.repeatableRead) { connection in
@@ -76,26 +76,39 @@ extension Storage {
                     .double(cost.seconds), cost.memoryPerRank.map { .double($0) } ?? .null, .double(cost.load), .int(cost.workersPerRank),
                     .double(cost.ending),
                 ])
-            guard stored.affected == 1 else { return [] }
-            for (element, value) in cost.elements.sorted(by: { $0.key < $1.key }) {
-                try connection.query(
-                    """
-                    INSERT INTO element_cost (run, element, kind, calls, items_out, seconds_per_call, stateful, changed)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                    """,
-                    [
-                        .int(id), .text(element.replacingNUL), .text(kinds[element] ?? ""), .int(value.calls), .int(value.itemsOut),
-                        .double(value.secondsPerCall), .bool(value.stateful),
-                        value.changed.map { .texts($0.map(\.replacingNUL)) } ?? .null,
-                    ])
-            }
-            return try connection.predictions(id).compactMap { prediction in
-                guard let actual = cost.actual(of: prediction) else { return nil }
+            guard stored.affected == 1 else { return }
+            let elements = cost.elements.sorted { $0.key < $1.key }
+            let values = elements.map(\.value)
+            try connection.query(
+                """
+                INSERT INTO element_cost (run, element, kind, calls, items_out, seconds_per_call, stateful, changed)
+                SELECT $1, element, kind, calls, items_out, seconds, stateful,
+                    CASE WHEN changed <> '' THEN ARRAY(SELECT json_array_elements_text(changed::json)) END
+                FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::double precision[], $7::boolean[], $8::text[])
+                    AS new (element, kind, calls, items_out, seconds, stateful, changed)
+                """,
+                [
+                    .int(id), .texts(elements.map(\.key.replacingNUL)), .texts(elements.map { kinds[$0.key] ?? "" }),
+                    .ints(values.map { Int64($0.calls) }), .ints(values.map { Int64($0.itemsOut) }), .doubles(values.map(\.secondsPerCall)),
+                    .texts(values.map { "\($0.stateful)" }),
+                    .texts(
+                        try values.map { value in
+                            try value.changed.map { String(decoding: try WireJSON.encode($0.map(\.replacingNUL)), as: UTF8.self) } ?? ""
+                        }),
+                ])
+            let scores = try connection.predictions(id).compactMap { prediction in cost.actual(of: prediction).map { (prediction, $0) } }
+            try connection.query(
+                """
+                UPDATE prediction SET actual = new.actual
+                FROM unnest($2::text[], $3::text[], $4::double precision[]) AS new (kind, element, actual)
+                WHERE run = $1 AND prediction.kind = new.kind AND prediction.element = new.element
+                """,
+                [
+                    .int(id), .texts(scores.map(\.0.kind.rawValue)), .texts(scores.map { $0.0.element ?? "" }), .doubles(scores.map(\.1)),
+                ])
+            return scores.map { prediction, actual in
                 var scored = prediction
                 scored.actual = actual
-                try connection.query(
-                    "UPDATE prediction SET actual = $4 WHERE run = $1 AND kind = $2 AND element = $3",
-                    [.int(id), .text(prediction.kind.rawValue), .text(prediction.element ?? ""), .double(actual)])
                 return scored
             }
         }
@@ -115,22 +128,35 @@ extension Storage {
                 """, [.text(graph.namespace), .text(graph.name), .int(Self.depth)])
             let elements = try connection.query(
                 """
-                SELECT public_id, namespace, graph_version.name, version, node_class, features, found.element, found.kind,
-                    found.calls, found.items_out, found.seconds_per_call, found.stateful, to_json(found.changed)::text AS changed
+                SELECT run AS key, element, kind, calls, items_out, seconds_per_call, stateful, to_json(changed)::text AS changed
                 FROM (
                     SELECT element_cost.* FROM unnest($1::text[]) AS wanted, LATERAL (
                         SELECT * FROM element_cost WHERE kind = wanted ORDER BY run DESC LIMIT $3
                     ) AS element_cost
                     UNION SELECT * FROM element_cost WHERE run = ANY ($2)
-                ) AS found
-                JOIN run_cost ON run_cost.run = found.run JOIN run ON run.id = found.run
-                JOIN graph_version ON graph_version.id = run.graph_version ORDER BY found.run DESC, element
-                """, [.texts(kinds.sorted()), .ints(try runs.map { try $0.value("key") }), .int(Self.depth)])
+                ) AS found ORDER BY run DESC, element
+                """,
+                [
+                    .texts(kinds.sorted()), .ints(try runs.prefix(Experience.depth).map { try $0.value("key") }), .int(Experience.depth),
+                ])
+            // A run has many PEs, and its features are long.
+            let origins = try connection.query(
+                """
+                SELECT run_cost.run AS key, public_id, namespace, graph_version.name, version, node_class, features
+                FROM run_cost JOIN run ON run.id = run_cost.run JOIN graph_version ON graph_version.id = run.graph_version
+                WHERE run_cost.run = ANY ($1)
+                """, [.ints(Set(try elements.map { try $0.value("key") }).sorted())])
+            var origin: [Int64: (run: RunID, graph: Reference, nodeClass: String?, features: InputFeatures)] = [:]
+            for row in origins {
+                origin[try row.value("key")] = (
+                    try row.runID("public_id"), try row.reference(), try row.optional("node_class"), try row.json("features")
+                )
+            }
             let users = try connection.query(
                 """
                 SELECT public_id, seconds FROM run_cost JOIN run ON run.id = run_cost.run JOIN app_user ON app_user.id = run.owner
                 WHERE issuer = $1 AND subject = $2 ORDER BY run_cost.run DESC LIMIT $3
-                """, [.text(owner.issuer), .text(owner.subject), .int(Self.depth)])
+                """, [.text(owner.issuer), .text(owner.subject), .int(Experience.depth)])
             return Experience(
                 runs: try runs.map { row in
                     RunCost(
@@ -140,10 +166,11 @@ extension Storage {
                         seconds: try row.value("seconds"), memoryPerRank: try row.optional("memory_per_rank"),
                         load: try row.value("load"), workersPerRank: try row.value("workers_per_rank"), elements: [:])
                 },
-                elements: try elements.map { row in
-                    PastElement(
-                        run: try row.runID("public_id"), graph: try row.reference(), nodeClass: try row.optional("node_class"),
-                        features: try row.json("features"), id: try row.value("element"), kind: try row.value("kind"),
+                elements: try elements.compactMap { row in
+                    guard let origin = origin[try row.value("key")] else { return nil }
+                    return PastElement(
+                        run: origin.run, graph: origin.graph, nodeClass: origin.nodeClass, features: origin.features,
+                        id: try row.value("element"), kind: try row.value("kind"),
                         cost: ElementCost(
                             calls: try row.value("calls"), itemsOut: try row.value("items_out"),
                             secondsPerCall: try row.value("seconds_per_call"), stateful: try row.value("stateful"),
@@ -156,19 +183,21 @@ extension Storage {
 
 extension Connection {
     func store(_ predictions: [Prediction], of run: Int64, at time: Date) throws {
-        for prediction in predictions {
-            try query(
-                """
-                INSERT INTO prediction (run, kind, element, p50, p90, p95, basis, model, runs, made_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-                """,
-                [
-                    .int(run), .text(prediction.kind.rawValue), .text(prediction.element?.replacingNUL ?? ""), .double(prediction.p50),
-                    prediction.p90.map { .double($0) } ?? .null, .double(prediction.p95), .text(prediction.basis.rawValue),
-                    .text(prediction.model),
-                    try .json(prediction.runs), .timestamp(time),
-                ])
-        }
+        guard !predictions.isEmpty else { return }
+        try query(
+            """
+            INSERT INTO prediction (run, kind, element, p50, p90, p95, basis, model, runs, made_at)
+            SELECT $1, kind, element, p50, nullif(p90, -1), p95, basis, model, runs, $2
+            FROM unnest($3::text[], $4::text[], $5::double precision[], $6::double precision[], $7::double precision[], $8::text[],
+                $9::text[], $10::json[]) AS new (kind, element, p50, p90, p95, basis, model, runs)
+            """,
+            [
+                .int(run), .timestamp(time), .texts(predictions.map(\.kind.rawValue)),
+                .texts(predictions.map { $0.element?.replacingNUL ?? "" }),
+                .doubles(predictions.map(\.p50)), .doubles(predictions.map { $0.p90 ?? -1 }), .doubles(predictions.map(\.p95)),
+                .texts(predictions.map(\.basis.rawValue)), .texts(predictions.map(\.model)),
+                .texts(try predictions.map { String(decoding: try WireJSON.encode($0.runs), as: UTF8.self) }),
+            ])
         guard let time = predictions.first(where: { $0.kind == .runTime }) else { return }
         func seconds(_ value: Double) -> PostgresValue { .int(Int64(max(1, min(value.rounded(.up), Double(Int32.max))))) }
         try query(

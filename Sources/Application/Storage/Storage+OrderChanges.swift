@@ -16,6 +16,8 @@ package enum WindowOutcome: Sendable, Equatable {
 /// What came of storing an account.
 package enum AccountOutcome: Sendable, Equatable {
     case stored(created: Bool)
+    /// It is not as the condition has it.
+    case changed
     case noParent
     /// From its parent upwards, to the account itself.
     case cycle([String])
@@ -92,12 +94,15 @@ extension Storage {
     // MARK: Accounts
 
     /// Takes the place of the account of this name.
-    package func putAccount(_ account: ShareAccount) async throws -> AccountOutcome {
+    ///
+    /// - Parameter condition: that the account, as it is, has to meet; `nil` where there is none yet.
+    package func putAccount(_ account: ShareAccount, where condition: @escaping @Sendable (ShareAccount?) -> Bool = { _ in true })
+        async throws -> AccountOutcome
+    {
         try await change { connection in
-            let parents: [String: String?] = try Dictionary(
-                uniqueKeysWithValues: connection.query("SELECT name, parent FROM share_account").map {
-                    (try $0.value("name"), try $0.optional("parent"))
-                })
+            let accounts = try connection.accounts()
+            guard condition(accounts.first { $0.name == account.name }) else { return (.changed, false) }
+            let parents = Dictionary(uniqueKeysWithValues: accounts.map { ($0.name, $0.parent) })
             let isNew = parents[account.name] == nil
             if isNew, parents.count >= Self.maximumOrders { return (.tooMany, false) }
             var chain: [String] = []
@@ -146,7 +151,8 @@ extension Storage {
     // MARK: The queue
 
     /// Runs that wait, in the order of the queue: first those that have been given to an engine that holds them back, last those that
-    /// the scheduler has not looked at. The name and the owner of a run are told to the owner and to administrators.
+    /// the scheduler has not looked at. The name and the owner of a run, and more than the kind of what it waits for, are told to the owner
+    /// and to administrators.
     package func queue(page: PageRequest, for principal: Principal) async throws -> Page<QueueEntry> {
         let cursor = try Cursor(page, list: .queue, keys: 2)
         let seesAll = principal.scopes.contains(.admin)
@@ -163,15 +169,18 @@ extension Storage {
                 ORDER BY place, attempt.id LIMIT $3
                 """, [.text(cursor?.keys[0]), .text(cursor?.keys[1] ?? "0"), .int(page.size + 1)])
             return try Page(rows, size: page.size) { row in
-                let isOwn = try row.value("issuer") == principal.issuer && row.value("subject") == principal.subject
+                let isShown = try seesAll || row.value("issuer") == principal.issuer && row.value("subject") == principal.subject
                 let resources = try row.resources()
+                let why: String? = try row.optional("pending_reason")
+                let isStarting = try row.value("place", as: Int64.self) == 0
                 return QueueEntry(
                     id: try row.runID("public_id"), position: try row.optional("pending_position"),
-                    name: seesAll || isOwn ? try row.optional("run_name") : nil,
-                    owner: seesAll || isOwn ? try row.value("owner_label") : nil, ranks: resources.ranks,
+                    name: isShown ? try row.optional("run_name") : nil, owner: isShown ? try row.value("owner_label") : nil,
+                    ranks: resources.ranks,
                     memoryPerRank: resources.memoryPerRank, timeLimit: resources.needs.timeLimit,
                     submittedAt: try row.value("submitted_at"),
-                    why: try row.optional("pending_reason"), promisedStart: try row.optional("promised_start"),
+                    why: isShown ? why : why.map { Pending.Kind(of: $0, isStarting: isStarting).rawValue },
+                    promisedStart: try row.optional("promised_start"),
                     expectedStart: try row.optional("expected_start"), latestStart: try row.optional("latest_start"))
             } cursor: { row in
                 Cursor.text(.queue, "\(try row.value("place", as: Int64.self))", "\(try row.value("attempt_id", as: Int64.self))")

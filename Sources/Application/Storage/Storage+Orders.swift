@@ -27,21 +27,7 @@ extension Storage {
                     reason: try row.optional("reason"),
                     owner: try row.value("owner_label"), givenAt: try row.value("given_at"))
             }
-            let windows = try connection.windows()
-            var users: [String: [String]] = [:]
-            for row in try connection.query("SELECT label, account FROM share_account_user ORDER BY label") {
-                users[try row.value("account"), default: []].append(try row.value("label"))
-            }
-            let accounts = try connection.query(
-                "SELECT name, parent, share, ranks, borrowed_ranks, memory, rank_hours, since FROM share_account ORDER BY name"
-            ).map { row in
-                let name: String = try row.value("name")
-                return ShareAccount(
-                    name: name, parent: try row.optional("parent"), users: users[name] ?? [], share: try row.optional("share"),
-                    ranks: try row.optional("ranks"), borrowedRanks: try row.optional("borrowed_ranks"), memory: try row.optional("memory"),
-                    rankHours: try row.optional("rank_hours"), since: try row.optional("since"))
-            }
-            return ClusterOrders(nodes: nodes, windows: windows, accounts: accounts)
+            return ClusterOrders(nodes: nodes, windows: try connection.windows(), accounts: try connection.accounts())
         }
     }
 }
@@ -59,6 +45,22 @@ extension Connection {
                 name: try row.value("name"), kind: try row.name("kind"), nodes: try row.json("nodes"), start: try row.value("start_at"),
                 end: try row.value("end_at"), users: try row.json("users"), reason: try row.optional("reason"),
                 owner: try row.value("owner_label"))
+        }
+    }
+    /// By name.
+    func accounts() throws -> [ShareAccount] {
+        var users: [String: [String]] = [:]
+        for row in try query("SELECT label, account FROM share_account_user ORDER BY label") {
+            users[try row.value("account"), default: []].append(try row.value("label"))
+        }
+        return try query(
+            "SELECT name, parent, share, ranks, borrowed_ranks, memory, rank_hours, since FROM share_account ORDER BY name"
+        ).map { row in
+            let name: String = try row.value("name")
+            return ShareAccount(
+                name: name, parent: try row.optional("parent"), users: users[name] ?? [], share: try row.optional("share"),
+                ranks: try row.optional("ranks"), borrowedRanks: try row.optional("borrowed_ranks"), memory: try row.optional("memory"),
+                rankHours: try row.optional("rank_hours"), since: try row.optional("since"))
         }
     }
 }

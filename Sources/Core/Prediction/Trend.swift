@@ -26,7 +26,7 @@ struct Trend: Sendable {
     private enum Form: Hashable { case constant, proportional, linear }
 
     /// The latest runs that are looked at.
-    static let depth = 32
+    static let depth = Experience.depth
     /// Runs that it takes to choose a form by them; a line takes two more.
     private static let enough = 2
     /// Runs from which on it counts how each is foretold by the others.

@@ -78,17 +78,29 @@ struct ShareRemove: AsyncParsableCommand {
 extension APIClient {
     func accounts() async throws -> [AccountStatus] { try await list("accounts", limit: nil, of: AccountStatus.self).items }
 
-    /// Stores the account with changes, or a new one.
+    /// So often others may change the account between a look at it and the change.
+    private static let changes = 10
+
+    /// Stores the account with changes, or a new one. What others change meanwhile stays.
     func change(account name: String, _ change: (inout AccountRequest) -> Void) async throws -> AccountStatus {
+        for _ in 1..<Self.changes {
+            do { return try await changeOnce(name, change) } catch let problem as Problem where problem.kind == .preconditionFailed {}
+        }
+        return try await changeOnce(name, change)
+    }
+
+    private func changeOnce(_ name: String, _ change: (inout AccountRequest) -> Void) async throws -> AccountStatus {
         var request = AccountRequest()
+        var condition: (name: String, value: String)? = (name: "If-None-Match", value: "*")
         do {
-            let present: AccountStatus = try await get("accounts", name)
+            let (present, tag) = try await tagged("accounts", name, as: AccountStatus.self)
             request = AccountRequest(present.account)
+            condition = tag.map { (name: "If-Match", value: $0) }
         } catch let problem as Problem where problem.kind == .notFound {
             StandardStreams.chatter("There is no account \(name.printable) yet; it is made.")
         }
         change(&request)
-        return try await put("accounts", name, body: request)
+        return try await put("accounts", name, body: request, condition: condition)
     }
 }
 

@@ -27,26 +27,36 @@ struct APIClient: Sendable {
     private static let tries = 3
 
     func get<Answer: Decodable>(_ path: String..., query: Query = [], as type: Answer.Type = Answer.self) async throws -> Answer {
-        try decode(type, try await call("GET", path, query: query))
+        try decode(type, try await call("GET", path, query: query).body)
+    }
+
+    /// With the entity tag of what was got.
+    func tagged<Answer: Decodable>(_ path: String..., as type: Answer.Type = Answer.self) async throws -> (answer: Answer, tag: String?) {
+        let response = try await call("GET", path)
+        return (try decode(type, response.body), response.headers["ETag"])
     }
 
     /// The body of the answer as it is.
     func document(_ path: String..., query: Query = []) async throws -> [UInt8] {
-        try await call("GET", path, query: query, accept: "*/*")
+        try await call("GET", path, query: query, accept: "*/*").body
     }
 
     func post<Answer: Decodable>(
         _ path: String..., body: some Encodable, idempotencyKey: String? = nil, as type: Answer.Type = Answer.self
     ) async throws -> Answer {
-        try decode(type, try await call("POST", path, body: try WireJSON.encode(body), idempotencyKey: idempotencyKey))
+        let headers = idempotencyKey.map { [(name: "Idempotency-Key", value: $0)] } ?? []
+        return try decode(type, try await call("POST", path, headers: headers, body: try WireJSON.encode(body)).body)
     }
 
     func post<Answer: Decodable>(_ path: String..., as type: Answer.Type = Answer.self) async throws -> Answer {
-        try decode(type, try await call("POST", path))
+        try decode(type, try await call("POST", path).body)
     }
 
-    func put<Answer: Decodable>(_ path: String..., body: some Encodable, as type: Answer.Type = Answer.self) async throws -> Answer {
-        try decode(type, try await call("PUT", path, body: try WireJSON.encode(body)))
+    /// - Parameter condition: a header of what has to be there already.
+    func put<Answer: Decodable>(
+        _ path: String..., body: some Encodable, condition: (name: String, value: String)? = nil, as type: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        try decode(type, try await call("PUT", path, headers: [condition].compactMap(\.self), body: try WireJSON.encode(body)).body)
     }
 
     func delete(_ path: String...) async throws { _ = try await call("DELETE", path) }
@@ -81,7 +91,7 @@ struct APIClient: Sendable {
 
     private func page<Item>(_ path: [String], _ query: Query, _ paging: Paging, size: Int, cursor: String?) async throws -> Page<Item> {
         let query = query + [(paging.size, "\(size)")] + (cursor.map { [(paging.cursor, $0)] } ?? [])
-        return try decode(Page<Item>.self, try await call("GET", path, query: query))
+        return try decode(Page<Item>.self, try await call("GET", path, query: query).body)
     }
 
     func request(_ method: String, _ path: [String], query: Query = [], accept: String) async throws -> HTTPRequest {
@@ -110,23 +120,23 @@ struct APIClient: Sendable {
     }
 
     private func call(
-        _ method: String, _ path: [String], query: Query = [], accept: String = "application/json", body: [UInt8]? = nil,
-        idempotencyKey: String? = nil
-    ) async throws -> [UInt8] {
+        _ method: String, _ path: [String], query: Query = [], accept: String = "application/json",
+        headers: [(name: String, value: String)] = [], body: [UInt8]? = nil
+    ) async throws -> HTTPResponse {
         var request = try await request(method, path, query: query, accept: accept)
         request.timeout = timeout
         if let body {
             request.body = body
             request.headers["Content-Type"] = "application/json"
         }
-        if let idempotencyKey { request.headers["Idempotency-Key"] = idempotencyKey }
-        var triesLeft = method == "GET" || method == "PUT" || idempotencyKey != nil ? Self.tries : 1
+        for header in headers { request.headers[header.name] = header.value }
+        var triesLeft = method == "GET" || method == "PUT" || request.headers["Idempotency-Key"] != nil ? Self.tries : 1
         while true {
             triesLeft -= 1
             do {
                 let response = try await http.send(request)
                 guard (200..<300).contains(response.status) else { throw problem(status: response.status, body: response.body) }
-                return response.body
+                return response
             } catch let error as HTTPClientError {
                 guard case .interrupted = error, triesLeft > 0 else { throw failure(error) }
             }

@@ -40,7 +40,9 @@ extension ExitStatus {
             switch kind {
             case .unauthorized, .forbidden: .authentication
             case .notFound: .notFound
-            case .badRequest, .methodNotAllowed, .conflict, .tooLarge, .invalid, .tooManyRequests, .internalError, .unavailable: .error
+            case .badRequest, .methodNotAllowed, .conflict, .preconditionFailed, .tooLarge, .invalid, .tooManyRequests, .internalError,
+                .unavailable:
+                .error
             }
     }
 

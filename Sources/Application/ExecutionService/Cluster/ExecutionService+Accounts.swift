@@ -18,9 +18,11 @@ extension ExecutionService {
     }
 
     /// Makes the account, or makes it another.
-    package func putAccount(_ request: AccountRequest, name: String, by principal: Principal) async throws(Problem) -> (
-        account: AccountStatus, created: Bool
-    ) {
+    ///
+    /// - Parameter condition: that the account, as it is, has to meet.
+    package func putAccount(
+        _ request: AccountRequest, name: String, where condition: @escaping @Sendable (ShareAccount?) -> Bool, by principal: Principal
+    ) async throws(Problem) -> (account: AccountStatus, created: Bool) {
         try checkPlacing("accounts")
         if let fault = OrderRules.fault(ofName: name) {
             throw Problem(.invalid, "The account cannot be stored.", errors: [.init("name", fault)])
@@ -30,10 +32,13 @@ extension ExecutionService {
         let account = ShareAccount(
             name: name, parent: request.parent, users: Set(request.users ?? []).sorted(), share: request.share, ranks: request.ranks,
             borrowedRanks: request.borrowedRanks, memory: request.memory, rankHours: request.rankHours, since: request.since)
-        switch try await stored({ try await storage.putAccount(account) }) {
+        switch try await stored({ try await storage.putAccount(account, where: condition) }) {
         case .stored(let created):
             ordersChanged("account stored", by: principal, ["account": name])
             return (try await self.account(name), created)
+        case .changed:
+            throw Problem(
+                .preconditionFailed, "The account '\(name)' is another than the request says: read it again, and repeat the change.")
         case .noParent:
             throw Problem(
                 .invalid, "The account cannot be stored.",

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Backends
 import Crypto
 import Foundation
 import Prediction
+import Scheduling
 import Storage
 package import WorkflowModel
 
@@ -18,8 +20,8 @@ extension ExecutionService {
         if let name = request.name, name.isEmpty || name.utf8.count > 200 {
             throw Problem(.invalid, "A run's name has 1 to 200 bytes.", errors: [.init("/name", "has \(name.utf8.count)")])
         }
-        if let memory = request.memoryPerRank, !(1...1 << 24).contains(memory) {
-            throw Problem(.invalid, "The memory of a rank is given in MiB.", errors: [.init("/memory_per_rank", "is \(memory)")])
+        if let fault = ForecastRules.fault("/memory_per_rank", request.memoryPerRank, ResourceRequest.memories, " MiB") {
+            throw Problem(.invalid, "The memory of a rank is given in MiB.", errors: [fault])
         }
         let registered: RegisteredGraph
         do { registered = try await graph(request.graph) } catch {
@@ -62,7 +64,13 @@ extension ExecutionService {
             limit: request.needs?.timeLimit)
         let planner = RunPlanner(
             graph: graph, layout: request.layout ?? .fused, given: request.costs, usesHistory: request.usesHistory ?? true,
-            predictor: predictor, memoryPerRank: request.memoryPerRank, defaultMemoryPerRank: configuration.defaultMemoryPerRank)
+            predictor: predictor, memoryPerRank: request.memoryPerRank, defaultMemoryPerRank: configuration.defaultMemoryPerRank
+        ) { [placing] plan, memory in
+            let needs = request.needs ?? RunNeeds()
+            let resources = ResourceRequest(
+                ranks: plan.ranks, memoryPerRank: memory, needs: needs, blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
+            return placing != .weft || (try? Placement.checkFits(resources, nodes: nodes)) != nil
+        }
         guard let goal else {
             let ranks = if case .exactly(let ranks) = request.ranks { ranks } else { 1 }
             return try planner.plan(ranks: ranks)

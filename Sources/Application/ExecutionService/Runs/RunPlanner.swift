@@ -26,6 +26,8 @@ struct RunPlanner {
     /// MiB, as the request has it.
     let memoryPerRank: Int?
     let defaultMemoryPerRank: Int
+    /// Whether the nodes have so many MiB for each rank.
+    let fits: (Plan, _ memoryPerRank: Int) -> Bool
 
     private var costs: Costs? { given ?? (usesHistory ? predictor.costs : nil) }
 
@@ -65,11 +67,30 @@ struct RunPlanner {
         layout.alternatives = alternatives
         layout.plan.reasons.append(reason)
         if memoryPerRank == nil, let needed = alternatives[place].memoryPerRank?.p95 {
-            layout.memoryPerRank = max(layout.memoryPerRank, Int(min(needed.rounded(.up), Double(1 << 24))))
+            let wanted = max(defaultMemoryPerRank, min(Int(needed.rounded(.up)), ResourceRequest.memories.upperBound))
+            layout.memoryPerRank = mostMemory(for: layout.plan, upTo: wanted)
+            if layout.memoryPerRank < wanted {
+                layout.plan.reasons.append(
+                    "a rank gets \(layout.memoryPerRank) MiB, as much as the nodes have for each of \(count(layout.plan.ranks)), and not \(wanted)"
+                )
+            }
         }
         layout.plan.reasons += reasons(layout)
         return layout
     }
+
+    /// What was learned must not make a run impossible that nobody asked so much for.
+    private func mostMemory(for plan: Plan, upTo wanted: Int) -> Int {
+        if fits(plan, wanted) { return wanted }
+        var (low, high) = (defaultMemoryPerRank, wanted)
+        while high - low > 1 {
+            let middle = low + (high - low) / 2
+            if fits(plan, middle) { low = middle } else { high = middle }
+        }
+        return low
+    }
+
+    private func count(_ ranks: Int) -> String { "\(ranks) rank\(ranks == 1 ? "" : "s")" }
 
     private func layOut(ranks: Int, comparable: Bool = false) throws(Problem) -> LaidOutRun {
         let plan = try Planner.plan(graph, ranks: ranks, layout: layout, costs: costs)

@@ -26,6 +26,8 @@ final class RunSupervisor: Sendable {
     private let wake: AsyncStream<Void>
     private let waker: AsyncStream<Void>.Continuation
     private let supervised = Mutex<Set<RunID>>([])
+    /// Where Weft places runs, their processes are known on the host of the server that schedules: the others would take them for lost.
+    private let follows = Atomic(false)
 
     init(storage: Storage, session: SchedulerSession, backend: any Backend, configuration: ServiceConfiguration, logger: Logger) {
         self.storage = storage
@@ -51,25 +53,18 @@ final class RunSupervisor: Sendable {
                 })
         }
         guard capabilities.placing == .weft else { return }
-        if let name = request.needs.reservation { try await checkReservation(name, owner: owner) }
+        if request.needs.reservation != nil {
+            let windows: [ClusterWindow]
+            do { windows = try await storage.orders().windows } catch {
+                throw Problem(.unavailable, "The reservations cannot be looked at: \(error)")
+            }
+            try request.needs.checkReservation(among: windows, owner: owner, configuration.scheduling, at: Date())
+        }
         do { try Placement.checkFits(request, nodes: try await backend.nodes()) } catch let error as Problem {
             throw error
         } catch {
             throw Problem(.unavailable, "The nodes cannot be looked at: \(error)")
         }
-    }
-
-    private func checkReservation(_ name: String, owner: String) async throws(Problem) {
-        let windows: [ClusterWindow]
-        do { windows = try await storage.orders().windows.filter { $0.kind == .reservation && $0.end > Date() } } catch {
-            throw Problem(.unavailable, "The reservations cannot be looked at: \(error)")
-        }
-        let open = windows.filter { $0.users.isEmpty || $0.users.contains(owner) }
-        guard !open.contains(where: { $0.name == name }) else { return }
-        let known = open.isEmpty ? "there are none for you" : "yours are " + open.map(\.name).sorted().joined(separator: ", ")
-        throw Problem(
-            .invalid, "The run can never start here.",
-            errors: [.init("/needs/reservation", "there is no reservation '\(name)' to come for this user; \(known)")])
     }
 
     func nodes() async throws(BackendError) -> [ClusterNode] { try await backend.nodes() }
@@ -89,8 +84,13 @@ final class RunSupervisor: Sendable {
             }
             nudge()
             for await _ in wake {
+                do { try await admission.admit() } catch {
+                    logger.warning("no run can be started now; trying again", metadata: ["error": "\(error)"])
+                }
+                let leads = await admission.leads
+                follows.store(leads || backend.capabilities.placing != .weft, ordering: .relaxed)
+                guard follows.load(ordering: .relaxed) else { continue }
                 do {
-                    try await admission.admit()
                     for attempt in try await storage.activeAttempts() where supervised.withLock({ $0.insert(attempt.run).inserted }) {
                         group.addTask { [self] in
                             await supervise(attempt)
@@ -99,8 +99,7 @@ final class RunSupervisor: Sendable {
                         }
                     }
                 } catch {
-                    logger.warning("the queue could not be read; trying again", metadata: ["error": "\(error)"])
-                    try? await Task.sleep(for: Self.retryInterval)
+                    logger.warning("the runs that are under way could not be read; trying again", metadata: ["error": "\(error)"])
                 }
             }
         }
@@ -110,7 +109,7 @@ final class RunSupervisor: Sendable {
 
     private func supervise(_ attempt: ActiveAttempt) async {
         var follower: AttemptFollower?
-        while !Task.isCancelled {
+        while !Task.isCancelled, follows.load(ordering: .relaxed) {
             do {
                 if follower == nil { follower = try await begin(attempt) }
                 guard let progress = try await follower?.step() else { return }

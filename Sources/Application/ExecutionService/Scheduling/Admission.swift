@@ -29,6 +29,8 @@ package actor Admission {
     private let metrics = SchedulerMetrics()
     private var live: LiveScheduler?
     private var epoch: Int64 = -1
+    /// Whether this server schedules, as far as is known.
+    private(set) var leads = false
     private var ordersVersion: Int64 = -1
     private var explainedAt = ContinuousClock.now - Admission.explainInterval
     private var clearedAt = ContinuousClock.now - Admission.clearInterval
@@ -47,10 +49,12 @@ package actor Admission {
     /// One pass; nothing where another server schedules.
     package func admit() async throws {
         guard case .mine(let epoch) = try await session.acquire() else {
+            leads = false
             live = nil
             metrics.wait(0)
             return
         }
+        leads = true
         if epoch != self.epoch { live = nil }
         self.epoch = epoch
         if case .engine(let maximum) = backend.capabilities.placing { return try await handOver(maximumJobs: maximum) }

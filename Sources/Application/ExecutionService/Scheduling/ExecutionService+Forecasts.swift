@@ -28,7 +28,8 @@ extension ExecutionService {
             let details = error.errors.map { "\($0.pointer) \($0.detail)" }.joined(separator: "; ")
             return RunWaitForecast(at: Date(), starts: false, note: "\(error.detail) \(details)")
         }
-        return try await passing(waitGate) { time, outlook in
+        return try await passing(waitGate, tooLong: "the queue is too long to run ahead over it; see how runs wait in the queue") {
+            _, outlook in
             var live = outlook.live
             let (wait, why) = live.wait(of: resources, owner: principal.label, at: outlook.now)
             return RunWaitForecast(
@@ -46,7 +47,8 @@ extension ExecutionService {
         func seconds(_ date: Date?) -> Int? { date.map { max(0, Int($0.timeIntervalSince(now).rounded())) } }
         let (p50, p95) = (seconds(run.pending?.expectedStart), seconds(run.pending?.latestStart))
         return RunWaitForecast(
-            at: now, starts: true, p50: p50, p95: p95, note: run.pending?.reason ?? "The scheduler has not looked at it yet.")
+            at: now, starts: run.pending.map { Pending.Kind(of: $0.reason) } != .neverStarts, p50: p50, p95: p95,
+            note: run.pending?.reason ?? "The scheduler has not looked at it yet.")
     }
 
     // MARK: The queue
@@ -101,8 +103,11 @@ extension ExecutionService {
     }
 
     /// One after the other, on a thread of its own, with the cluster as it is when its turn has come.
+    ///
+    /// - Parameter tooLong: what to do about it.
     private func passing<T: Sendable>(
-        _ gate: Gate, _ work: @escaping @Sendable (LongWork.Time, ClusterOutlook) -> T
+        _ gate: Gate, tooLong: String = "ask for a shorter horizon, or fewer futures",
+        _ work: @escaping @Sendable (LongWork.Time, ClusterOutlook) -> T
     ) async throws(Problem) -> T {
         try await stored {
             try await gate.pass {
@@ -118,10 +123,7 @@ extension ExecutionService {
                     return work(limit, outlook)
                 }
                 guard let result else {
-                    throw Problem(
-                        .conflict,
-                        "This takes longer than \(Self.longest.components.seconds) s: ask for a shorter horizon, or fewer futures."
-                    )
+                    throw Problem(.conflict, "This takes longer than \(Self.longest.components.seconds) s: \(tooLong).")
                 }
                 return result
             }

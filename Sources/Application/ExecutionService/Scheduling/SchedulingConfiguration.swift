@@ -4,6 +4,9 @@ package import Scheduling
 
 /// How runs that wait are ordered and started.
 package struct SchedulingConfiguration: Sendable {
+    /// Seconds that ending a run may take beyond its time limit.
+    static let grace = 15
+
     package var policy: NamedPolicy
     /// Seconds by which a run that has no time limit is planned. It is not ended by them.
     package var assumedLimit: Int

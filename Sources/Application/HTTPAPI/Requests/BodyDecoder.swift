@@ -83,7 +83,7 @@ package enum BodyDecoder {
         path.map { "/" + $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined()
     }
 
-    private static let fractions: Set = ["seconds_per_call", "share", "rank_hours"]
+    private static let fractions: Set = ["seconds_per_call", "share", "rank_hours", "budget", "deadline"]
 
     /// No body takes fractions but inside of items, which are arrays, and in a few fields.
     private static func pathOfFraction(in object: [String: JSONValue]) -> [String]? {

@@ -21,9 +21,11 @@ extension Call {
     func done() -> Response { Response(status: .noContent, headers: [.cacheControl: "no-store"]) }
 
     /// With an entity tag; 304 when the client has this state already.
-    func entity(_ value: some Encodable) throws -> Response {
+    ///
+    /// - Parameter tag: absent: that of the bytes.
+    func entity(_ value: some Encodable, tag: EntityTag? = nil) throws -> Response {
         let bytes = try WireJSON.encode(value)
-        let tag = EntityTag(of: bytes)
+        let tag = tag ?? EntityTag(of: bytes)
         var headers: HTTPFields = [.eTag: tag.description, .cacheControl: "private, no-cache"]
         if tag.matches(request.headers[values: .ifNoneMatch]) { return Response(status: .notModified, headers: headers) }
         headers[.contentType] = "application/json"
@@ -43,27 +45,5 @@ extension Call {
 
     func text(_ text: String, type: String) -> Response {
         Response(status: .ok, headers: [.contentType: type], body: .init(byteBuffer: ByteBuffer(string: text)))
-    }
-}
-
-/// Tells one state of a resource from another: the FNV-1a hash of its JSON.
-struct EntityTag: Equatable, CustomStringConvertible {
-    let value: String
-
-    init(of bytes: [UInt8]) {
-        let hash = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        value = String(hash, radix: 16)
-    }
-
-    var description: String { "\"\(value)\"" }
-
-    /// Whether one of the `If-None-Match` lines names this state, by weak comparison.
-    func matches(_ lines: [String]) -> Bool {
-        lines.flatMap { $0.split(separator: ",") }.contains { item in
-            var tag = item.drop { $0 == " " }
-            while tag.last == " " { tag.removeLast() }
-            if tag.hasPrefix("W/") { tag.removeFirst(2) }
-            return tag == "*" || tag == description
-        }
     }
 }

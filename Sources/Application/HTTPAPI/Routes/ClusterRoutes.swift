@@ -37,11 +37,13 @@ extension Route {
             try await call.list(call.service.accounts(page: call.page()))
         },
         .restricted(.get, "/accounts/{name}", .reading) { call, _ in
-            try await call.entity(call.service.account(call.parameter("name")))
+            let account = try await call.service.account(call.parameter("name"))
+            return try call.entity(account, tag: try EntityTag(of: account))
         },
         .restricted(.put, "/accounts/{name}", .operating) { call, principal in
             let name = try call.parameter("name")
-            let (account, created) = try await call.service.putAccount(try await call.body(), name: name, by: principal)
+            let (account, created) = try await call.service.putAccount(
+                try await call.body(), name: name, where: EntityTag.condition(of: call.request.headers), by: principal)
             return try call.created(account, at: "/accounts/\(name)", status: created ? .created : .ok)
         },
         .restricted(.delete, "/accounts/{name}", .operating) { call, principal in

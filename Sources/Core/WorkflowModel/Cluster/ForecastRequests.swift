@@ -98,7 +98,7 @@ package enum ForecastRules {
         [fault("/horizon", horizon, horizons, " seconds"), fault("/futures", futures, Self.futures)].compactMap(\.self)
     }
 
-    static func fault(_ pointer: String, _ value: Int?, _ range: ClosedRange<Int>, _ unit: String = "") -> Problem.FieldError? {
+    package static func fault(_ pointer: String, _ value: Int?, _ range: ClosedRange<Int>, _ unit: String = "") -> Problem.FieldError? {
         guard let value, !range.contains(value) else { return nil }
         return .init(pointer, "is \(value): write a number from \(range.lowerBound) to \(range.upperBound)\(unit)")
     }
@@ -113,7 +113,7 @@ extension WaitForecastRequest {
         }
         guard let ranks else { return [.init("/ranks", "is required where no run is named: write a whole number")] }
         guard (1...mostRanks).contains(ranks) else { return [.init("/ranks", "is \(ranks): a run here has from 1 to \(mostRanks) ranks")] }
-        return [ForecastRules.fault("/memory_per_rank", memoryPerRank, 1...1 << 40, " MiB")].compactMap(\.self)
+        return [ForecastRules.fault("/memory_per_rank", memoryPerRank, ResourceRequest.memories, " MiB")].compactMap(\.self)
             + (needs?.faults(ranks: ranks) ?? [])
     }
 }

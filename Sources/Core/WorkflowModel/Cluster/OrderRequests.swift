@@ -137,6 +137,7 @@ package struct QueueEntry: Sendable, Codable, Hashable {
     /// Seconds.
     package var timeLimit: Int?
     package var submittedAt: Date
+    /// Of runs of others no more than its ``Pending/Kind``.
     package var why: String?
     /// As in ``Pending``.
     package var promisedStart: Date?

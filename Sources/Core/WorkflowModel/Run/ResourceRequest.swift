@@ -2,6 +2,9 @@
 
 /// What a run asks of the cluster.
 package struct ResourceRequest: Sendable, Codable, Hashable {
+    /// MiB that a rank may ask for.
+    package static let memories = 1...1 << 24
+
     package var ranks: Int
     /// Memory of one rank and its workers, in MiB.
     package var memoryPerRank: Int

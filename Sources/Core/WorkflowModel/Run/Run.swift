@@ -131,36 +131,6 @@ package struct Attempt: Sendable, Codable, Hashable {
     }
 }
 
-/// Why a run waits, and until when.
-package struct Pending: Sendable, Codable, Hashable {
-    package var reason: String
-    /// Place in the queue, from 1; absent where the queue is not Weft's.
-    package var position: Int?
-    /// It starts then at the latest: what the scheduler promised it.
-    package var promisedStart: Date?
-    /// As likely before as after.
-    package var expectedStart: Date?
-    /// In nineteen of twenty cases it starts before.
-    package var latestStart: Date?
-
-    package init(
-        reason: String, position: Int?, promisedStart: Date? = nil, expectedStart: Date? = nil, latestStart: Date? = nil
-    ) {
-        self.reason = reason
-        self.position = position
-        self.promisedStart = promisedStart
-        self.expectedStart = expectedStart
-        self.latestStart = latestStart
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case reason, position
-        case promisedStart = "promised_start"
-        case expectedStart = "expected_start"
-        case latestStart = "latest_start"
-    }
-}
-
 package struct Run: Sendable, Codable, Hashable {
     package var id: RunID
     package var name: String?

@@ -69,6 +69,9 @@ package struct PastElement: Sendable, Hashable {
 
 /// What is known of runs that ended, as far as it may tell of one that is to start. The latest first.
 package struct Experience: Sendable, Hashable {
+    /// The latest ones of a kind that a model learns from.
+    package static let depth = 32
+
     /// Of the same graph, whatever its version.
     package var runs: [RunCost]
     /// Of the same PEs in any graph, and of all PEs of the same graph.

@@ -10,6 +10,8 @@ package struct Problem: Error, Codable, Sendable, Equatable {
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
         case conflict
+        /// The resource is not as the request wants it to be (`If-Match`, `If-None-Match`).
+        case preconditionFailed = "precondition_failed"
         case tooLarge = "too_large"
         /// The request was understood and some of its fields cannot be accepted.
         case invalid
@@ -25,6 +27,7 @@ package struct Problem: Error, Codable, Sendable, Equatable {
             case .notFound: 404
             case .methodNotAllowed: 405
             case .conflict: 409
+            case .preconditionFailed: 412
             case .tooLarge: 413
             case .invalid: 422
             case .tooManyRequests: 429
@@ -41,6 +44,7 @@ package struct Problem: Error, Codable, Sendable, Equatable {
             case .notFound: "Not found"
             case .methodNotAllowed: "Method not allowed"
             case .conflict: "Conflict"
+            case .preconditionFailed: "Precondition failed"
             case .tooLarge: "Too large"
             case .invalid: "Invalid request"
             case .tooManyRequests: "Too many requests"
