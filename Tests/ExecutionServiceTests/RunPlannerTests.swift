@@ -36,13 +36,14 @@ private let experience: Experience = {
 }()
 
 private func planner(
-    _ experience: Experience, _ graph: WorkflowGraph = graph, usesHistory: Bool = true, memory: Int? = nil, limit: Int? = nil
+    _ experience: Experience, _ graph: WorkflowGraph = graph, usesHistory: Bool = true, memory: Int? = nil, limit: Int? = nil,
+    visible: Set<RunID> = [ended]
 ) -> RunPlanner {
     RunPlanner(
         graph: graph, layout: .fused, given: nil, usesHistory: usesHistory,
         predictor: RunPredictor(
             experience, of: graph, as: reference, features: InputFeatures(["items": 100]), nodeClass: nil, limit: limit),
-        memoryPerRank: memory, defaultMemoryPerRank: 512)
+        memoryPerRank: memory, defaultMemoryPerRank: 512, visible: visible)
 }
 
 @Suite struct RunPlannerTests {
@@ -54,6 +55,12 @@ private func planner(
         #expect((13...16).contains(time.p50) && time.runs == [ended])
         #expect(layout.plan.reasons.contains { $0.contains("the 512 MiB that it has may be too little") })
         #expect(layout.memoryPerRank == 512, "the number of ranks was asked for, and so is the memory")
+    }
+
+    @Test func runsOfOthersAreCountedAndNotNamed() throws {
+        let reasons = try planner(experience, visible: []).plan(ranks: 8).plan.reasons
+        #expect(reasons.contains { $0.contains("cost was learned from 1 run of other users") })
+        #expect(!reasons.contains { $0.contains(ended.description) })
     }
 
     @Test func withoutHistoryThePlanIsTheFirstRuns() throws {

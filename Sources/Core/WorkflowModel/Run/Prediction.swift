@@ -43,6 +43,8 @@ package struct Prediction: Sendable, Codable, Hashable {
     package var model: String
     /// Those it was learned from, the latest first.
     package var runs: [RunID]
+    /// So many more it was learned from, of others, whose names only operators see; absent: none.
+    package var others: Int?
     /// What it came to, once that is known.
     package var actual: Double?
 
@@ -59,6 +61,16 @@ package struct Prediction: Sendable, Codable, Hashable {
         self.model = model
         self.runs = runs
         self.actual = actual
+    }
+}
+
+extension Prediction {
+    /// With the names of these runs only.
+    package func naming(_ visible: Set<RunID>) -> Prediction {
+        var shown = self
+        shown.runs = runs.filter(visible.contains)
+        shown.others = shown.runs.count == runs.count ? nil : runs.count - shown.runs.count
+        return shown
     }
 }
 
