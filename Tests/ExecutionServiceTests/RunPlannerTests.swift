@@ -38,13 +38,14 @@ private let experience: Experience = {
 
 private func planner(
     _ experience: Experience, _ graph: WorkflowGraph = graph, usesHistory: Bool = true, memory: Int? = nil, limit: Int? = nil,
-    features: InputFeatures = InputFeatures(["items": 100]), fits: @escaping (Plan, Int) -> Bool = { _, _ in true }
+    features: InputFeatures = InputFeatures(["items": 100]), visible: Set<RunID> = [ended],
+    fits: @escaping (Plan, Int) -> Bool = { _, _ in true }
 ) -> RunPlanner {
     RunPlanner(
         graph: graph, layout: .fused, given: nil, usesHistory: usesHistory,
         predictor: RunPredictor(
             experience, of: graph, as: reference, features: features, nodeClass: nil, limit: limit),
-        memoryPerRank: memory, defaultMemoryPerRank: 512, fits: fits)
+        memoryPerRank: memory, defaultMemoryPerRank: 512, visible: visible, fits: fits)
 }
 
 @Suite struct RunPlannerTests {
@@ -56,6 +57,12 @@ private func planner(
         #expect((13...16).contains(time.p50) && time.runs == [ended])
         #expect(layout.plan.reasons.contains { $0.contains("the 512 MiB that it has may be too little") })
         #expect(layout.memoryPerRank == 512, "the number of ranks was asked for, and so is the memory")
+    }
+
+    @Test func runsOfOthersAreCountedAndNotNamed() throws {
+        let reasons = try planner(experience, visible: []).plan(ranks: 8).plan.reasons
+        #expect(reasons.contains { $0.contains("cost was learned from 1 run of other users") })
+        #expect(!reasons.contains { $0.contains(ended.description) })
     }
 
     @Test func withoutHistoryThePlanIsTheFirstRuns() throws {

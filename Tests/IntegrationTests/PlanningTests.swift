@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Identity
 import TestSupport
 import Testing
 import WorkflowModel
@@ -44,6 +45,13 @@ extension Integration {
             }
             #expect(metrics["weft_scheduler_started_total"] == 2)
             #expect(metrics["weft_scheduler_pass_seconds_count"].map { $0 >= 2 } == true)
+
+            // Another user learns from these runs, and not who ran them.
+            let bob = ["WEFT_TOKEN": try await SecurityTests().issuer(of: weft).token(subject: "bob", scopes: [.read, .submit])]
+            let result = try await weft.weft(["plan", graph, "-n", "2", "--explain", "-o", "json"], environment: bob)
+            let his = try WireJSON.decode(PlannedRun.self, from: result.output.utf8)
+            #expect(his.predictions.first { $0.kind == .runTime }?.others == 2 && !result.output.contains("run_01"), "\(result)")
+            #expect(his.plan.reasons.contains { $0.contains("learned from 2 runs of other users") })
 
             let planned = try await weft.json(PlannedRun.self, ["plan", graph, "--max-ranks", "2", "--explain"])
             #expect(planned.alternatives?.count(where: \.isChosen) == 1)

@@ -56,7 +56,7 @@ import WorkflowModel
             Prediction(.fanOut, element: "Read0", p50: 2, p90: 2, p95: 2, basis: .graph, model: "n", runs: [earlier]),
         ]
         let run = try await storage.create(new)
-        #expect(run.predictions == new.predictions)
+        #expect(try await storage.run(run.id, visibleTo: nil)?.predictions == new.predictions)
         let expected = try await pool.run { connection in
             try connection.query("SELECT expected_seconds, expected_p90_seconds, expected_p95_seconds FROM run").map {
                 [
@@ -73,6 +73,22 @@ import WorkflowModel
         let scored = try #require(try await storage.run(run.id, visibleTo: nil)?.predictions)
         #expect(scored.map(\.actual) == [10, nil, 9.0 / 5])
         #expect(try await pool.count("run_cost") == 1)
+    }
+
+    @Test func runsOfOthersAreNamedToOperatorsOnly() async throws {
+        let (storage, _) = try await freshStorage()
+        let graph = try await storage.register(registration("alice/words")).reference
+        let (hers, his) = (try await storage.create(newRun(graph)).id, try await storage.create(newRun(graph, owner: bob)).id)
+        var new = newRun(graph, owner: bob)
+        new.predictions = [Prediction(.runTime, p50: 8, p90: 9, p95: 11, basis: .same, model: "m", runs: [hers, his])]
+        let run = try await storage.create(new)
+        #expect(run.predictions?.map(\.runs) == [[his]] && run.predictions?.map(\.others) == [1])
+        #expect(try await storage.run(run.id, visibleTo: bob)?.predictions == run.predictions)
+        for principal in [admin, nil] {
+            #expect(try await storage.run(run.id, visibleTo: principal)?.predictions == new.predictions)
+        }
+        #expect(try await storage.runs([hers, his], visibleTo: bob) == [his])
+        #expect(try await storage.runs([hers, his], visibleTo: admin) == [hers, his])
     }
 
     @Test func experienceIsOfTheGraphThePEsAndTheUser() async throws {

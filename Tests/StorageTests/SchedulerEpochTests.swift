@@ -22,15 +22,15 @@ import WorkflowModel
         #expect(try await first.acquire() == .mine(epoch: 1))
         #expect(try await first.acquire() == .mine(epoch: 1), "it still is")
         #expect(try await second.acquire() == .other)
-        #expect(try await first.store(starts: [start(runs[0])], promises: [:], epoch: 1, at: noon) == [runs[0]])
+        #expect(try await first.store(.init(starts: [start(runs[0])]), epoch: 1, at: noon)?.map(\.run) == [runs[0]])
 
         pools[0].close()
         try await wait(for: "the lock to be free") { try await second.acquire() == .mine(epoch: 2) }
         let late = SchedulerSession(pool: ConnectionPool(conninfo: conninfo, size: 1, longestWait: .seconds(60)))
         #expect(try await late.acquire() == .other)
-        #expect(try await late.store(starts: [start(runs[1])], promises: [runs[1]: noon], epoch: 1, at: noon) == nil)
+        #expect(try await late.store(.init(starts: [start(runs[1])], promises: [runs[1]: noon]), epoch: 1, at: noon) == nil)
         #expect(try await storage.run(runs[1], visibleTo: nil)?.state == .queued)
         #expect(try await storage.queue(page: PageRequest(), for: admin).items.map(\.promisedStart) == [nil])
-        #expect(try await second.store(starts: [start(runs[1])], promises: [:], epoch: 2, at: noon) == [runs[1]])
+        #expect(try await second.store(.init(starts: [start(runs[1])]), epoch: 2, at: noon)?.map(\.run) == [runs[1]])
     }
 }

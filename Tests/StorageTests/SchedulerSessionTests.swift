@@ -69,16 +69,4 @@ import WorkflowModel
         #expect(try await kept("easy") == [3])
         #expect(try await kept("fcfs") == nil)
     }
-
-    @Test func whatWasDecidedByAnEarlierSchedulerIsNotStored() async throws {
-        let (storage, pool) = try await freshStorage()
-        let (session, epoch) = try await session(pool)
-        let run = try await storage.startedRun()
-        let decisions = SchedulerSession.Decisions(promises: [run: noon], waits: [run: wait(1, 2)])
-        #expect(try await session.store(decisions, epoch: epoch - 1, at: noon) == nil)
-        #expect(try await session.store(start(run), epoch: epoch - 1, at: noon) == nil)
-        let stored = try await storage.run(run, visibleTo: nil)
-        #expect(stored?.state == .queued && stored?.predictions == nil)
-        #expect(try await session.store(start(run), epoch: epoch, at: noon)?.map(\.run) == [run])
-    }
 }

@@ -76,7 +76,7 @@ extension Storage {
                     .double(cost.seconds), cost.memoryPerRank.map { .double($0) } ?? .null, .double(cost.load), .int(cost.workersPerRank),
                     .double(cost.ending),
                 ])
-            guard stored.affected == 1 else { return }
+            guard stored.affected == 1 else { return [] }
             let elements = cost.elements.sorted { $0.key < $1.key }
             let values = elements.map(\.value)
             try connection.query(

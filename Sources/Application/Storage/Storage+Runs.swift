@@ -38,7 +38,7 @@ extension Storage {
                     [.int(try row.value("id", as: Int64.self)), .timestamp(run.submittedAt)])
                 try connection.store(run.predictions, of: try row.value("id"), at: run.submittedAt)
                 try connection.notify(run.id)
-                guard let stored = try connection.run(run.id, owner: nil) else { throw StorageError.noRun(run.id) }
+                guard let stored = try connection.run(run.id, owner: run.owner.restriction) else { throw StorageError.noRun(run.id) }
                 return .created(stored)
             }
             // Either the key has been used, by this user, or there is no such graph.
@@ -48,7 +48,7 @@ extension Storage {
             guard let row = found.first else { throw StorageError.noGraph(run.graph) }
             guard try row.value("request_digest") == requestDigest else { return .keyReused }
             let id = try row.runID("public_id")
-            guard let stored = try connection.run(id, owner: nil) else { throw StorageError.noRun(id) }
+            guard let stored = try connection.run(id, owner: run.owner.restriction) else { throw StorageError.noRun(id) }
             return .replayed(stored)
         }
     }
@@ -69,6 +69,12 @@ extension Storage {
     /// - Parameter principal: who asks; without `weft.admin` he sees his own runs. `nil`: the server itself.
     package func run(_ id: RunID, visibleTo principal: Principal?) async throws -> Run? {
         try await pool.transaction(.repeatableRead) { connection in try connection.run(id, owner: principal?.restriction) }
+    }
+
+    /// Those of the runs that he may see.
+    package func runs(_ runs: [RunID], visibleTo principal: Principal) async throws -> Set<RunID> {
+        guard let owner = principal.restriction else { return Set(runs) }
+        return try await pool.run { try $0.runs(runs, of: owner) }
     }
 
     /// What a follower asks again and again: the run's state and the number of its latest attempt, whoever owns it.
@@ -160,9 +166,23 @@ extension Connection {
         var run = try Run(row, attempts: try attempts(ofRuns: [key])[key] ?? [])
         run.inputs = try row.json("inputs")
         run.plan = try row.json("plan")
-        let predictions = try predictions(key)
+        var predictions = try predictions(key)
+        if let owner {
+            let own = try runs(predictions.flatMap(\.runs), of: owner)
+            predictions = predictions.map { $0.naming(own) }
+        }
         run.predictions = predictions.isEmpty ? nil : predictions
         return run
+    }
+
+    fileprivate func runs(_ runs: [RunID], of owner: Principal) throws -> Set<RunID> {
+        guard !runs.isEmpty else { return [] }
+        let rows = try query(
+            """
+            SELECT public_id FROM run JOIN app_user ON app_user.id = run.owner
+            WHERE public_id = ANY ($1) AND issuer = $2 AND subject = $3
+            """, [.uuids(Set(runs).map(\.bytes)), .text(owner.issuer), .text(owner.subject)])
+        return Set(try rows.map { try $0.runID("public_id") })
     }
 
     fileprivate func attempts(ofRuns runs: [Int64]) throws -> [Int64: [Attempt]] {

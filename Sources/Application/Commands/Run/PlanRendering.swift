@@ -61,7 +61,8 @@ enum PlanRendering {
             table.append(
                 "\(prediction.element ?? "the run")", "\(prediction.kind.rawValue)", "\(short(prediction.p50))",
                 "\(prediction.p90.map(short) ?? "-")",
-                "\(short(prediction.p95))", "\(prediction.basis.rawValue)", "\(prediction.runs.count)", "\(prediction.model)")
+                "\(short(prediction.p95))", "\(prediction.basis.rawValue)", "\(prediction.runs.count + (prediction.others ?? 0))",
+                "\(prediction.model)")
         }
         return table
     }

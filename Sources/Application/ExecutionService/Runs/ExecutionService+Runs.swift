@@ -57,14 +57,18 @@ extension ExecutionService {
         }
         let nodes = (try? await supervisor.nodes()) ?? []
         let kinds = Set(graph.elements.map(\.kind))
-        let experience = try await stored { try await storage.experience(of: reference, kinds: kinds, owner: principal) }
+        let (experience, visible) = try await stored {
+            let experience = try await storage.experience(of: reference, kinds: kinds, owner: principal)
+            return (experience, try await storage.runs(experience.runs.map(\.run) + experience.elements.map(\.run), visibleTo: principal))
+        }
         let predictor = RunPredictor(
             experience, of: graph, as: reference, features: inputs.isEmpty ? InputFeatures([:]) : InputFeatures(of: inputs),
             nodeClass: RunLearning.nodeClass(of: nil, nodes),
             limit: request.needs?.timeLimit)
         let planner = RunPlanner(
             graph: graph, layout: request.layout ?? .fused, given: request.costs, usesHistory: request.usesHistory ?? true,
-            predictor: predictor, memoryPerRank: request.memoryPerRank, defaultMemoryPerRank: configuration.defaultMemoryPerRank
+            predictor: predictor, memoryPerRank: request.memoryPerRank, defaultMemoryPerRank: configuration.defaultMemoryPerRank,
+            visible: visible.union(experience.users.map(\.run))
         ) { [placing] plan, memory in
             let needs = request.needs ?? RunNeeds()
             let resources = ResourceRequest(
@@ -82,7 +86,10 @@ extension ExecutionService {
 
     /// Where the request says nothing of inputs, they are not checked: the layout does not depend on them.
     package func plan(_ request: RunRequest, by principal: Principal) async throws(Problem) -> PlannedRun {
-        try await prepare(request, by: principal, needsInputs: request.inputs != nil || request.arguments != nil).planned
+        var planned = try await prepare(request, by: principal, needsInputs: request.inputs != nil || request.arguments != nil).planned
+        let visible = try await stored { try await storage.runs(planned.predictions.flatMap(\.runs), visibleTo: principal) }
+        planned.predictions = planned.predictions.map { $0.naming(visible) }
+        return planned
     }
 
     /// With an idempotency key, the same request again gives the same run (`created` false); another request under the same

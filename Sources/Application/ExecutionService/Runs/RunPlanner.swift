@@ -26,6 +26,8 @@ struct RunPlanner {
     /// MiB, as the request has it.
     let memoryPerRank: Int?
     let defaultMemoryPerRank: Int
+    /// Runs that whoever asks may know of.
+    let visible: Set<RunID>
     /// Whether the nodes have so many MiB for each rank.
     let fits: (Plan, _ memoryPerRank: Int) -> Bool
 
@@ -121,10 +123,11 @@ struct RunPlanner {
 
     /// The latest ones by name.
     private func names(_ runs: Set<RunID>) -> String {
-        let latest = runs.map(\.description).sorted(by: >)
-        let more = latest.count - Self.namedRuns
-        return "\(latest.count) run\(latest.count == 1 ? "" : "s") (\(latest.prefix(Self.namedRuns).joined(separator: ", "))"
-            + (more > 0 ? " and \(more) more)" : ")")
+        let named = runs.intersection(visible).map(\.description).sorted(by: >).prefix(Self.namedRuns)
+        let more = runs.count - named.count
+        let count = "\(runs.count) run\(runs.count == 1 ? "" : "s")"
+        return named.isEmpty
+            ? count + " of other users" : count + " (\(named.joined(separator: ", "))" + (more > 0 ? " and \(more) more)" : ")")
     }
 
     private func seconds(_ value: Double) -> String {

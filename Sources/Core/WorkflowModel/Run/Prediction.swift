@@ -46,6 +46,8 @@ package struct Prediction: Sendable, Codable, Hashable {
     package var model: String
     /// Those it was learned from, the latest first.
     package var runs: [RunID]
+    /// So many more it was learned from, of others, whose names only operators see; absent: none.
+    package var others: Int?
     /// What it came to, once that is known.
     package var actual: Double?
 
@@ -67,6 +69,16 @@ package struct Prediction: Sendable, Codable, Hashable {
 
     /// What is no number at all counts as ``most``.
     package static func bounded(_ figure: Double) -> Double { figure < most ? max(0, figure) : most }
+}
+
+extension Prediction {
+    /// With the names of these runs only.
+    package func naming(_ visible: Set<RunID>) -> Prediction {
+        var shown = self
+        shown.runs = runs.filter(visible.contains)
+        shown.others = shown.runs.count == runs.count ? nil : runs.count - shown.runs.count
+        return shown
+    }
 }
 
 extension RunCost {
