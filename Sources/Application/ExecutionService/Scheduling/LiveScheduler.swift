@@ -448,9 +448,6 @@ extension EndedAttempt {
 }
 
 extension SchedulingConfiguration {
-    /// Of the time limit, that ending a run may take longer.
-    private static let grace = 15
-
     /// Seconds that a run may take.
     fileprivate func limit(of resources: ResourceRequest) -> Int { resources.needs.timeLimit.map { $0 + Self.grace } ?? assumedLimit }
 }
