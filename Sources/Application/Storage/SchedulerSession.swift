@@ -136,7 +136,7 @@ package final class SchedulerSession: Sendable {
                     run: try row.runID("public_id"), promised: try row.optional("promised_start"),
                     wait: try row.optional("kind", as: String.self) == nil ? nil : try row.prediction())
             }
-            for start in started { try connection.notify(start.run) }
+            try connection.notify(started.map(\.run))
             return started
         }
     }

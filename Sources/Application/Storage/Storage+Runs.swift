@@ -262,7 +262,12 @@ extension Connection {
     }
 
     /// Tells every server, once the transaction commits, that something of the run changed.
-    func notify(_ run: RunID) throws { try query("SELECT pg_notify($1, $2)", [.text(Storage.runChannel), .text(run.description)]) }
+    func notify(_ runs: RunID...) throws { try notify(runs) }
+
+    func notify(_ runs: [RunID]) throws {
+        try query(
+            "SELECT pg_notify($1, id) FROM unnest($2::text[]) AS run (id)", [.text(Storage.runChannel), .texts(runs.map(\.description))])
+    }
 }
 
 extension Run {
