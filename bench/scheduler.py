@@ -34,6 +34,7 @@ REFERENCE = {
     "wfp3_tsafrir_g24h_t72h": ("--policy", "wfp3"),
     "conservative": ("--policy", "conservative"),
 }
+#: Forecasts are measured under EASY, as others measured theirs.
 DEFAULT, EASY = ("--policy", "weft"), ("--policy", "easy")
 
 
@@ -123,6 +124,21 @@ FIGURES = [
 
 
 @functools.cache
+def forecast(weft, folder, log):
+    """How good the forecasts of waits were under EASY, on the log as it is."""
+    trace = folder / f"{log.name}.swf"
+    return simulate(weft, trace, log.write(trace), "--forecast", *EASY).metrics["forecasts"]
+
+
+def forecasts(log, key):
+    def once(session, index):
+        figures = forecast(session.weft, session.folder, log)
+        return figures[key], figures
+
+    return once
+
+
+@functools.cache
 def large(weft, folder, short, options, index):
     """One run of the large trace, for the measures of time and of memory."""
     jobs, nodes = (10_000, 1000) if short else (1_000_000, 10_000)
@@ -171,6 +187,10 @@ def measures(short):
     yield Measure("oracle_schedules", ">= 1", "part of the jobs that start as in the reference schedules", reference_schedules, once=True)
     for figure in FIGURES:
         yield from figure.measures(short)
+    for log in (KTH,) if short else LOGS:
+        yield Measure(f"wait_coverage_{log.name}", "0.94 to 0.97", f"part of the jobs that waited no longer than their bound; {log.name}",
+                      forecasts(log, "coverage"), once=True)
+        yield Measure(f"wait_bound_{log.name}", "<= 4.5", f"median of bound / wait; {log.name}", forecasts(log, "median_bound"), once=True)
     for suffix, options, whose in (("", DEFAULT, "the default policy"), ("_easy", EASY, "EASY")):
         yield Measure(f"simulate_million_seconds{suffix}", "<= 10", f"wall time of 1,000,000 jobs on 10,000 nodes with memory, {whose}",
                       million(options, lambda ended: ended.wall))

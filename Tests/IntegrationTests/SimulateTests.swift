@@ -103,6 +103,14 @@ extension Integration {
             }
         }
 
+        @Test func forecastsAreInTheDocument() async throws {
+            try await shell("\"$WEFT\" simulate trace.swf --policy easy --forecast -o json", trace: Self.header + Self.jobs) { result, _ in
+                let document = try WireJSON.decode([String: JSONValue].self, from: result.output.utf8)
+                let forecasts = try #require(document["metrics"]?.objectValue?["forecasts"]?.objectValue)
+                #expect(forecasts["jobs"] == 1 && forecasts["coverage"] == 1 && forecasts["median_bound"] != nil)
+            }
+        }
+
         @Test func aLineThatIsNoJobIsNamed() async throws {
             try await shell("\"$WEFT\" simulate trace.swf --out out", trace: Self.header + Self.jobs + "4 3 soon\n") { result, folder in
                 #expect(result.status == 1 && result.output.isEmpty, "\(result)")

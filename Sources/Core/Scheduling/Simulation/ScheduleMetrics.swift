@@ -38,10 +38,17 @@ package struct ScheduleMetrics: Sendable, Codable, Hashable {
         package var totalBound: Double
         /// Median of `|p50 − wait| ÷ wait`.
         package var medianError: Double
+
+        private enum CodingKeys: String, CodingKey {
+            case jobs, coverage
+            case medianBound = "median_bound"
+            case totalBound = "total_bound"
+            case medianError = "median_error"
+        }
     }
 
     private enum CodingKeys: String, CodingKey {
-        case jobs, unstarted, promises, utilisation, makespan
+        case jobs, unstarted, promises, utilisation, makespan, forecasts
         case brokenPromises = "broken_promises"
         case meanWait = "mean_wait"
         case medianWait = "median_wait"
