@@ -3,19 +3,6 @@
 import Scheduling
 import WorkflowModel
 
-/// The same numbers in every run (Steele, Lea, Flood 2014).
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
-
 /// Passes over a queue that stays long, on nodes of two classes with memory, after single ends and submissions.
 struct DecisionBench {
     var nodes: Int
@@ -24,7 +11,7 @@ struct DecisionBench {
     var isMemoryBound: Bool
 
     func run() -> [String: Double] {
-        var random = Seeded(state: 1)
+        var random = SplitMix64(1)
         let machine = Machine(
             (0..<nodes).map { index in
                 let isLarge = index % 4 == 0
