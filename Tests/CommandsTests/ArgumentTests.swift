@@ -20,6 +20,8 @@ struct ArgumentTests {
                 == RunRequest(
                     graph: Reference("demo/count@2"), inputs: .byElement(["Read": .items([["input": 1]])]), ranks: 4, layout: .spread,
                     memoryPerRank: 512, name: "x"))
+        #expect(try parse("plan demo/count --priority low", as: PlanCommand.self).demand.needs.needs == RunNeeds(priority: .low))
+        #expect(RunNeeds(priority: .high).summary == "priority high" && RunNeeds(priority: .normal).summary == nil)
         #expect(try parse("run submit demo/count -i 7", as: RunSubmit.self).demand.inputs.read() == .iterations(7))
         #expect(try parse("plan demo/count --ranks 3", as: PlanCommand.self).demand.placing.ranks == 3)
     }
@@ -48,7 +50,7 @@ struct ArgumentTests {
 
     @Test(arguments: [
         "run submit", "run submit noslash", "run submit demo/x -n 0", "run submit demo/x -d {", "run submit demo/x -d 1 -i 2",
-        "run submit demo/x --mpi a.out", "run submit --mpi a.out demo/x", "plan --mpi",
+        "run submit demo/x --mpi a.out", "run submit demo/x --priority urgent", "run submit --mpi a.out demo/x", "plan --mpi",
         "try", "try a.py b.py",
         "try a.py --profile b.csv", "try a.py -n 0", "try a.py -i 1 -d 1", "try a.py --time-limit 0", "run list --state asleep",
         "run list --limit -1", "up --port 70000", "up --slots 0", "nonsense", "plan demo/x -n some", "plan demo/x --deadline soon",

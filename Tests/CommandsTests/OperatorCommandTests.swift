@@ -149,14 +149,16 @@ struct OperatorCommandTests {
                 why: "no room",
                 promisedStart: now + 3, expectedStart: now + 1, latestStart: now + 2),
             QueueEntry(
-                id: run, position: nil, name: nil, owner: nil, ranks: 1, memoryPerRank: 1, timeLimit: nil, submittedAt: now, why: nil),
+                id: run, position: nil, name: nil, owner: nil, ranks: 1, memoryPerRank: 1, timeLimit: nil, priority: .high,
+                submittedAt: now,
+                why: nil),
         ]
         let lines = QueueCommand.table(entries).render().split(separator: "\n")
         #expect(
             lines[1]
-                == "       1  \(run)  mine  u@i        4  256 MiB  1 h 30 min  2025-06-15 15:06:40Z  2025-06-15 15:06:41Z  2025-06-15 15:06:42Z  "
+                == "       1  \(run)  mine  u@i        4  256 MiB  1 h 30 min  -         2025-06-15 15:06:40Z  2025-06-15 15:06:41Z  2025-06-15 15:06:42Z  "
                 + "2025-06-15 15:06:43Z  no room")
-        #expect(lines[2].hasPrefix("       -  \(run)  -     -          1    1 MiB           -  2025-06-15 15:06:40Z  -"))
+        #expect(lines[2].hasPrefix("       -  \(run)  -     -          1    1 MiB           -  high      2025-06-15 15:06:40Z  -"))
     }
 
     @Test func aRunThatWaitsSaysWhenItShouldStart() {

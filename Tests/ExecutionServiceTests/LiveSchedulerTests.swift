@@ -63,6 +63,24 @@ import WorkflowModel
         #expect(later.isEmpty)
     }
 
+    @Test func aHighPriorityStartsFirstAndALowOneLast() {
+        let priorities: [RunNeeds.Priority?] = [.low, nil, .high, .normal]
+        let queued = priorities.enumerated().map { index, priority in
+            var run = self.queued(index + 1, ranks: 1, limit: 3600)
+            run.resources.needs.priority = priority
+            return run
+        }
+        var live = LiveScheduler(
+            SchedulingConfiguration(), nodes: [nodes[0]], orders: ClusterOrders(), usage: [:], history: [], active: [], queued: queued,
+            at: now)
+        var started: [RunID] = []
+        for second in 1...4 {
+            live.observe([ActiveAttempt](), at: now + second)
+            started += pass(&live, at: now + second).starts.map(\.run)
+        }
+        #expect(started == [3, 2, 4, 1].map(id))
+    }
+
     @Test func forecastsOfAnEarlierSchedulerStand() throws {
         var first = live()
         let waits = pass(&first, at: now).waits

@@ -67,6 +67,8 @@ import WorkflowModel
 
     @Test(arguments: [
         (#"{"graph":"demo/w","ranks":"four"}"#, "/ranks", "must be a whole number, or \"auto\""),
+        (#"{"graph":"demo/w","needs":{"priority":"urgent"}}"#, "/needs/priority", "is 'urgent'; write one of low, normal, high"),
+        (#"{"graph":"demo/w","needs":{"priority":3}}"#, "/needs/priority", "must be text"),
         (#"{"graph":"demo/w","ranks":1.5}"#, "/ranks", "must be a whole number"),
         (#"{"ranks":4}"#, "/graph", "is required: write text: namespace/name or namespace/name@version"),
         (#"{"graph":null}"#, "/graph", "must be text: namespace/name or namespace/name@version"),

@@ -161,11 +161,14 @@ extension Integration {
             let inputs = #"{"Numbers": [{"count": 1000, "seconds": 1}]}"#
             let running = try await weft.submit([graph, "-d", inputs])
             try await weft.wait(for: running, toBe: .running)
-            let waiting = try await weft.submit([graph, "-d", inputs, "--name", "mine", "--time-limit", "1h"])
+            let waiting = try await weft.submit([graph, "-d", inputs, "--name", "mine", "--time-limit", "1h", "--priority", "low"])
             try await wait(for: "the scheduler to look") { try await weft.show(waiting).pending != nil }
             let own = try await weft.json([QueueEntry].self, ["queue"])
             #expect(own.map(\.id.description) == [waiting] && own.first?.position == 1 && own.first?.why?.isEmpty == false)
             #expect(own.first?.name == "mine" && own.first?.timeLimit == 3600 && own.first?.owner?.contains("@") == true)
+            #expect(own.first?.priority == .low)
+            #expect(try await weft.weft(["run", "show", waiting]).output.contains("priority low"))
+            try await expectDone(weft, "plan \(graph) --priority high")
 
             let issuer = try SecurityTests().issuer(of: weft)
             let reader = try await issuer.token(subject: "bob", scopes: [.read, .submit])
@@ -183,6 +186,11 @@ extension Integration {
             ] {
                 let result = try await asReader(command)
                 #expect(result.status == 4 && result.error.contains("weft.admin"), "\(command): \(result)")
+            }
+            for command in ["plan", "run submit"] {
+                let result = try await asReader("\(command) \(graph) --priority high")
+                #expect(result.status == 4 && result.error.contains("/needs/priority"), "\(command): \(result)")
+                #expect(result.error.contains("weft.admin"))
             }
             for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
             await weft.down()

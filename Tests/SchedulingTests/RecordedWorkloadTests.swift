@@ -88,6 +88,15 @@ import WorkflowModel
         #expect(Self.starts(spread, policy) == [0, 50])
     }
 
+    /// The last is as wide and long as the one before it, and was submitted with it.
+    @Test(arguments: NamedPolicy.allCases) func jobsKeepTheirPriorities(_ policy: NamedPolicy) throws {
+        let history = RecordedWorkload(
+            try [(0, nil), (1, nil), (1, .high)].map { (second: Double, priority: RunNeeds.Priority?) in
+                try Self.entry((second, second, second + 50), ranks: 12, RunNeeds(timeLimit: 100, priority: priority))
+            }, for: Machine(Self.nodes))
+        #expect(Self.starts(history, policy) == (policy == .wfp3 || policy == .weft ? [0, 100, 50] : [0, 50, 100]))
+    }
+
     /// Planned with an hour, as the server does it, and with what comes after, once that has passed.
     @Test func aJobWithoutALimitIsPlannedAsTheServerPlansIt() throws {
         #expect(PlannedLimit.seconds(RunTimePrediction(86_400, limit: 86_400), assumed: 86_400) == 3600)

@@ -44,7 +44,7 @@ import WorkflowModel
 
     @Test func whatHeldNodesAndEndedIsTold() async throws {
         let (storage, _) = try await freshStorage()
-        let needs = RunNeeds(timeLimit: 60, nodes: 1, labels: ["gpu"], architecture: "x86_64")
+        let needs = RunNeeds(timeLimit: 60, nodes: 1, labels: ["gpu"], architecture: "x86_64", priority: .high)
         let done = try await run(storage, queued: 0, started: 7, end: .succeeded, needs: needs)
         let failed = try await run(storage, queued: 1, started: 8, end: .failed, owner: bob)
         let cancelled = try await run(storage, queued: 2, started: 9, end: .cancelled)

@@ -230,6 +230,7 @@ import WorkflowModel
         for index in 0..<5 {
             var new = newRun(graph.reference, owner: index == 2 ? bob : alice, name: "run\(index)")
             new.resources.needs.timeLimit = 60 * index + 60
+            if index == 1 { new.resources.needs.priority = .low }
             runs.append(try await storage.create(new).id)
         }
         // The last two have not been looked at; of the others the third is first.
@@ -248,14 +249,16 @@ import WorkflowModel
         #expect(others.map(\.why) == ["next", Pending.Kind.room.rawValue, Pending.Kind.held.rawValue, nil, nil])
         let seen = try await allPages(size: 2) { try await storage.queue(page: $0, for: alice) }
         #expect(seen.map(\.id) == [runs[2], runs[1], runs[0], runs[3], runs[4]])
-        #expect(seen.map(\.position) == [1, 2, 3, nil, nil])
+        #expect(seen.map(\.position) == [1, 2, 3, nil, nil] && seen.map(\.priority) == [nil, .low, nil, nil, nil])
+        #expect(try await storage.run(runs[1], visibleTo: alice)?.resources.needs == RunNeeds(timeLimit: 120, priority: .low))
         #expect(seen.map(\.name) == [nil, "run1", "run0", "run3", "run4"])
         #expect(seen.map(\.owner) == [nil, alice.label, alice.label, alice.label, alice.label])
         #expect(
             seen[1]
                 == QueueEntry(
                     id: runs[1], position: 2, name: "run1", owner: alice.label, ranks: 2, memoryPerRank: 100, timeLimit: 120,
-                    submittedAt: noon, why: "no room", promisedStart: noon + 30, expectedStart: noon + 10, latestStart: noon + 20))
+                    priority: .low, submittedAt: noon, why: "no room", promisedStart: noon + 30, expectedStart: noon + 10,
+                    latestStart: noon + 20))
         let all = try await storage.queue(page: PageRequest(), for: admin)
         #expect(all.items.map(\.owner) == [bob.label] + Array(repeating: alice.label, count: 4))
         #expect(

@@ -177,7 +177,7 @@ extension Storage {
                     id: try row.runID("public_id"), position: try row.optional("pending_position"),
                     name: isShown ? try row.optional("run_name") : nil, owner: isShown ? try row.value("owner_label") : nil,
                     ranks: resources.ranks,
-                    memoryPerRank: resources.memoryPerRank, timeLimit: resources.needs.timeLimit,
+                    memoryPerRank: resources.memoryPerRank, timeLimit: resources.needs.timeLimit, priority: resources.needs.priority,
                     submittedAt: try row.value("submitted_at"),
                     why: isShown ? why : why.map { Pending.Kind(of: $0, isStarting: isStarting).rawValue },
                     promisedStart: try row.optional("promised_start"),

@@ -23,12 +23,15 @@ struct QueueCommand: AsyncParsableCommand {
 
     static func table(_ entries: [QueueEntry]) -> Table {
         var table = Table(
-            ">POSITION", "RUN", "NAME", "OWNER", ">RANKS", ">MEMORY", ">LIMIT", "SUBMITTED", "EXPECTED", "LATEST", "PROMISED", "WHY")
+            ">POSITION", "RUN", "NAME", "OWNER", ">RANKS", ">MEMORY", ">LIMIT", "PRIORITY", "SUBMITTED", "EXPECTED", "LATEST", "PROMISED",
+            "WHY")
         for entry in entries {
             table.append(
                 "\(entry.position.map(String.init) ?? "-")", Table.Cell(entry.id.description), Table.Cell(entry.name ?? "-"),
                 Table.Cell(entry.owner ?? "-"), "\(entry.ranks)", "\(entry.memoryPerRank) MiB",
-                "\(entry.timeLimit.map { Format.duration(Double($0)) } ?? "-")", "\(Format.time(entry.submittedAt))",
+                "\(entry.timeLimit.map { Format.duration(Double($0)) } ?? "-")",
+                "\(entry.priority.map { $0 == .normal ? "-" : $0.rawValue } ?? "-")",
+                "\(Format.time(entry.submittedAt))",
                 "\(Format.time(entry.expectedStart))", "\(Format.time(entry.latestStart))", "\(Format.time(entry.promisedStart))",
                 Table.Cell(entry.why ?? "-"))
         }

@@ -32,6 +32,11 @@ struct NeedsOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Slurm's constraint, in its own notation.", valueName: "expression")) var constraint: String?
     @Option(help: "Kueue's queue.") var queue: String?
 
+    @Option(
+        help: ArgumentHelp("Among the runs that wait: low, normal (default) or high, which needs the scope weft.admin.", valueName: "class")
+    )
+    var priority: RunNeeds.Priority?
+
     @Option(help: ArgumentHelp("Attempts in all, for a run that fails by what --retry-on names (default: 3).", valueName: "number"))
     var maxAttempts: Int?
 
@@ -50,7 +55,7 @@ struct NeedsOptions: ParsableArguments {
         let needs = RunNeeds(
             timeLimit: timeLimit, nodes: nodes, labels: labels.isEmpty ? nil : labels, elements: elements.isEmpty ? nil : elements,
             architecture: architecture, modules: modules.isEmpty ? nil : modules, partition: partition, account: account, qos: qos,
-            reservation: reservation, constraint: constraint, queue: queue)
+            reservation: reservation, constraint: constraint, queue: queue, priority: priority)
         return needs == RunNeeds() ? nil : needs
     }
 
@@ -70,6 +75,7 @@ private func parseElementLabel(_ text: String) throws -> NeedsOptions.ElementLab
 }
 
 extension RetryPolicy.Reason: ExpressibleByArgument {}
+extension RunNeeds.Priority: ExpressibleByArgument {}
 
 extension RunNeeds {
     /// In a line, nil where nothing is needed.
@@ -80,6 +86,7 @@ extension RunNeeds {
             ("of PEs", elements?.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.joined(separator: "+"))" }.joined(separator: " ")),
             ("architecture", architecture), ("modules", modules?.joined(separator: " ")), ("partition", partition), ("account", account),
             ("qos", qos), ("reservation", reservation), ("constraint", constraint), ("queue", queue),
+            ("priority", priority.flatMap { $0 == .normal ? nil : $0.rawValue }),
         ]
         let said = parts.compactMap { name, value in value.map { "\(name) \($0)" } }
         return said.isEmpty ? nil : said.joined(separator: ", ")

@@ -23,6 +23,7 @@ extension ExecutionService {
         if let fault = ForecastRules.fault("/memory_per_rank", request.memoryPerRank, ResourceRequest.memories, " MiB") {
             throw Problem(.invalid, "The memory of a rank is given in MiB.", errors: [fault])
         }
+        try request.needs?.checkPriority(by: principal)
         let registered: RegisteredGraph
         do { registered = try await graph(request.graph) } catch {
             guard error.kind == .notFound else { throw error }

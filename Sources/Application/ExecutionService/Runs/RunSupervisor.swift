@@ -42,7 +42,7 @@ final class RunSupervisor: Sendable {
     /// - Throws: `Problem` that names the field, when the run could never start here.
     func checkFits(_ request: ResourceRequest, owner: String) async throws(Problem) {
         var capabilities = backend.capabilities
-        if capabilities.placing == .weft { capabilities.needs.insert(.reservation) }
+        if capabilities.placing == .weft { capabilities.addScheduling(by: configuration.scheduling.policy) }
         let unknown = request.needs.said.subtracting(capabilities.needs).sorted { $0.rawValue < $1.rawValue }
         guard unknown.isEmpty else {
             let known = capabilities.needs.map(\.rawValue).sorted().joined(separator: ", ")

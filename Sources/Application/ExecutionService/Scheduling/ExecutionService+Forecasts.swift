@@ -19,6 +19,7 @@ extension ExecutionService {
         guard faults.isEmpty else { throw Problem(.invalid, "The wait cannot be forecast.", errors: faults) }
         if let run = request.run { return try await storedForecast(run, for: principal) }
         try checkForecasting()
+        try request.needs?.checkPriority(by: principal)
         let resources = ResourceRequest(
             ranks: request.ranks ?? 1, memoryPerRank: request.memoryPerRank ?? configuration.defaultMemoryPerRank,
             needs: request.needs ?? RunNeeds())

@@ -381,7 +381,7 @@ struct LiveScheduler {
         let job = Job(
             id: id, submitted: Int(submitted.timeIntervalSince1970), ranks: resources.ranks, demand: scheduler.demand(of: resources),
             limit: limit, expected: min(limit, expected.map { max(1, $0) } ?? prediction.expected), account: accounts.index(of: owner),
-            user: traits.user)
+            weight: resources.needs.weight, user: traits.user)
         return (job, traits, prediction)
     }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import WorkflowModel
+
 import func Glibc.pow
 
 /// How the queue is ordered, and what may overtake what.
@@ -63,4 +65,19 @@ package struct SchedulingPolicy: Sendable, Hashable {
         case .wfp3: return pow(Double(now - job.submitted) / Double(job.expected), 3.0) * Double(job.ranks) * job.weight * factor
         }
     }
+}
+
+extension RunNeeds.Priority {
+    /// ``Job/weight``. A wait counts to the third power, so that a high priority is worth twice the wait, and a low one half of it.
+    package var weight: Double {
+        switch self {
+        case .low: 1 / 8
+        case .normal: 1
+        case .high: 8
+        }
+    }
+}
+
+extension RunNeeds {
+    package var weight: Double { (priority ?? .normal).weight }
 }

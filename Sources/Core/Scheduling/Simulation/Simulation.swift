@@ -69,7 +69,8 @@ package struct Simulation: Sendable {
                 course.scheduler.submit(
                     Job(
                         id: id, submitted: now, ranks: entry.traits.ranks, demand: demand, limit: limit,
-                        expected: min(limit, prediction.expected), user: entry.traits.user), at: now)
+                        expected: min(limit, prediction.expected),
+                        weight: entry.request.map { workload.requests[$0].needs.weight } ?? 1, user: entry.traits.user), at: now)
                 outcomes[id].promised = course.scheduler.promisedStart(of: id)
             }
             let started = course.pass { entries[$0.job.id].runTime }

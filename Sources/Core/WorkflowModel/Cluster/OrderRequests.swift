@@ -136,6 +136,8 @@ package struct QueueEntry: Sendable, Codable, Hashable {
     package var memoryPerRank: Int
     /// Seconds.
     package var timeLimit: Int?
+    /// Absent: normal.
+    package var priority: RunNeeds.Priority?
     package var submittedAt: Date
     /// Of runs of others no more than its ``Pending/Kind``.
     package var why: String?
@@ -145,7 +147,8 @@ package struct QueueEntry: Sendable, Codable, Hashable {
     package var latestStart: Date?
 
     package init(
-        id: RunID, position: Int?, name: String?, owner: String?, ranks: Int, memoryPerRank: Int, timeLimit: Int?, submittedAt: Date,
+        id: RunID, position: Int?, name: String?, owner: String?, ranks: Int, memoryPerRank: Int, timeLimit: Int?,
+        priority: RunNeeds.Priority? = nil, submittedAt: Date,
         why: String?, promisedStart: Date? = nil, expectedStart: Date? = nil, latestStart: Date? = nil
     ) {
         self.id = id
@@ -155,6 +158,7 @@ package struct QueueEntry: Sendable, Codable, Hashable {
         self.ranks = ranks
         self.memoryPerRank = memoryPerRank
         self.timeLimit = timeLimit
+        self.priority = priority
         self.submittedAt = submittedAt
         self.why = why
         self.promisedStart = promisedStart
@@ -163,7 +167,7 @@ package struct QueueEntry: Sendable, Codable, Hashable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, position, name, owner, ranks, why
+        case id, position, name, owner, ranks, priority, why
         case memoryPerRank = "memory_per_rank"
         case timeLimit = "time_limit"
         case submittedAt = "submitted_at"

@@ -55,6 +55,24 @@ package struct RankBlock: Sendable, Codable, Hashable {
 
 /// What a run needs of its nodes and of the engine that starts it. A backend refuses by name what it cannot give.
 package struct RunNeeds: Sendable, Codable, Hashable {
+    /// Of the run among those that wait; how much it counts, the scheduler says.
+    package enum Priority: String, Sendable, Codable, CaseIterable {
+        case low, normal
+        /// For administrators to give.
+        case high
+
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self)
+            guard let priority = Self(rawValue: text) else {
+                throw DecodingError.dataCorruptedError(
+                    in: container,
+                    debugDescription: "is '\(text.prefix(80))'; write one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            self = priority
+        }
+    }
+
     /// Seconds that an attempt may run.
     package var timeLimit: Int?
     /// On how many nodes, with the ranks spread evenly; absent: on as few as have room.
@@ -75,11 +93,13 @@ package struct RunNeeds: Sendable, Codable, Hashable {
     package var constraint: String?
     /// A queue of Kueue.
     package var queue: String?
+    /// Absent: normal.
+    package var priority: Priority?
 
     package init(
         timeLimit: Int? = nil, nodes: Int? = nil, labels: [String]? = nil, elements: [String: [String]]? = nil,
         architecture: String? = nil, modules: [String]? = nil, partition: String? = nil, account: String? = nil, qos: String? = nil,
-        reservation: String? = nil, constraint: String? = nil, queue: String? = nil
+        reservation: String? = nil, constraint: String? = nil, queue: String? = nil, priority: Priority? = nil
     ) {
         self.timeLimit = timeLimit
         self.nodes = nodes
@@ -93,14 +113,15 @@ package struct RunNeeds: Sendable, Codable, Hashable {
         self.reservation = reservation
         self.constraint = constraint
         self.queue = queue
+        self.priority = priority
     }
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case nodes, labels, elements, architecture, modules, partition, account, qos, reservation, constraint, queue
+        case nodes, labels, elements, architecture, modules, partition, account, qos, reservation, constraint, queue, priority
         case timeLimit = "time_limit"
     }
 
-    /// The needs that are said.
+    /// The needs that are said; a normal priority is none.
     package var said: Set<CodingKeys> {
         Set(
             CodingKeys.allCases.filter { key in
@@ -117,6 +138,7 @@ package struct RunNeeds: Sendable, Codable, Hashable {
                 case .reservation: reservation != nil
                 case .constraint: constraint != nil
                 case .queue: queue != nil
+                case .priority: priority ?? .normal != .normal
                 }
             })
     }
