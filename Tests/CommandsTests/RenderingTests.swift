@@ -196,6 +196,31 @@ struct RenderingTests {
                 """)
     }
 
+    @Test func alternativesShowWaitAndRunTogether() {
+        func alternative(_ ranks: Int, nodes: Int?, wait: Alternative.Range?, isChosen: Bool = false) -> Alternative {
+            Alternative(
+                ranks: ranks, runTime: .init(p50: 40 / Double(ranks), p95: 50), coreHours: .init(p50: 1, p95: 2), memoryPerRank: nil,
+                nodes: nodes, wait: wait, isChosen: isChosen)
+        }
+        let planned = PlannedRun(
+            graph: Reference(namespace: "demo", name: "count", version: "1"), elements: [],
+            resources: ResourceRequest(ranks: 1, memoryPerRank: 256),
+            plan: Plan(layout: .fused, ranksRequested: 1, ranks: 1, stages: [], workers: [], firstInstances: [], reasons: []),
+            alternatives: [
+                alternative(1, nodes: 1, wait: .init(p50: 0, p95: 0), isChosen: true),
+                alternative(4, nodes: 2, wait: .init(p50: 35, p95: 55)), alternative(8, nodes: nil, wait: nil),
+            ], nodes: 1)
+        let lines = PlanRendering.describe(planned).split(separator: "\n")
+        #expect(lines[0] == "demo/count@1: 1 rank, fused, 256 MiB a rank, 1 node")
+        #expect(
+            lines.suffix(4).joined(separator: "\n") == """
+                RANKS  NODES    WAIT     P95  RUN TIME     P95  WAIT+RUN  CORE-HOURS  P95  MIB A RANK  P95
+                    1      1     0 s     0 s    40.0 s  50.0 s    40.0 s           1    2           -    -  chosen
+                    4      2  35.0 s  55.0 s    10.0 s  50.0 s    45.0 s           1    2           -    -
+                    8      -       -       -     5.0 s  50.0 s         -           1    2           -    -
+                """)
+    }
+
     @Test(arguments: [([], ""), ([0], "0"), ([0, 1, 2, 5, 7, 8], "0-2, 5, 7-8"), ([3, 1, 3], "1, 3")])
     func ranksAreShownAsRanges(numbers: [Int], text: String) { #expect(PlanRendering.ranges(numbers) == text) }
 }

@@ -85,6 +85,10 @@ import WorkflowModel
         let gate = Gate(limit: 1, maximumWaiting: 1, patience: .milliseconds(10))
         let holder = await Holder(gate)
         #expect(await Self.kind { try await gate.pass {} } == .unavailable)
+        let patient = Gate(limit: 1, maximumWaiting: 1, patience: .seconds(3600))
+        let other = await Holder(patient)
+        #expect(await Self.kind { try await patient.pass(patience: .milliseconds(10)) {} } == .unavailable)
+        try await other.open()
         #expect(gate.waiting == 0)
         try await holder.open()
         try await gate.pass {}

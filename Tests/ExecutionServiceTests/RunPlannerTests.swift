@@ -80,6 +80,8 @@ private func planner(
         #expect(alternatives.filter { $0.ranks < chosen.ranks }.allSatisfy { $0.runTime.p95 > 60 })
         #expect(zip(alternatives, alternatives.dropFirst()).allSatisfy { $0.ranks < $1.ranks && $0.runTime.p50 > $1.runTime.p50 })
         #expect(layout.memoryPerRank > 700, "what ranks were seen to need")
+        #expect(layout.candidates.map(\.plan.ranks) == alternatives.map(\.ranks))
+        #expect(layout.candidates.first { $0.plan.ranks == chosen.ranks }?.memoryPerRank == layout.memoryPerRank)
         #expect(try planner(experience, memory: 600).plan(upTo: 4, for: .knee).memoryPerRank == 600)
         let reason = try planner(experience).plan(upTo: 2, for: .deadline(1)).plan.reasons.first { $0.contains("no number of ranks") }
         #expect(reason?.contains("2 ranks are the fastest") == true)

@@ -69,6 +69,43 @@ extension Integration {
             }
             await weft.down()
         }
+
+        @Test func onAFullClusterMoreRanksWaitLonger() async throws {
+            let weft = try await Installation.start(["--slots", "2"])
+            let graph = try await weft.register("slow")
+            let short = #"{"Numbers": [{"count": 10, "seconds": 0.01}]}"#
+            try await weft.wait(for: try await weft.submit([graph, "-d", short, "-n", "2"]), toBe: .succeeded, seconds: 60)
+            let plan = ["plan", graph, "-d", short, "--max-ranks", "2", "--deadline", "1h"]
+
+            let empty = try await weft.json(PlannedRun.self, plan)
+            #expect(empty.nodes == 1 && empty.wait == Alternative.Range(p50: 0, p95: 0), "\(empty)")
+            #expect(empty.plan.reasons.contains("submitted now, it would start at once"))
+
+            var running: [String] = []
+            for limit in ["1h", "2h"] {
+                let inputs = #"{"Numbers": [{"count": 10000, "seconds": 1}]}"#
+                running.append(try await weft.submit([graph, "-d", inputs, "-n", "1", "--time-limit", limit]))
+            }
+            for run in running { try await weft.wait(for: run, toBe: .running) }
+            let full = try await weft.json(PlannedRun.self, plan)
+            let alternatives = try #require(full.alternatives)
+            #expect(alternatives.map(\.ranks) == [1, 2] && alternatives.map(\.nodes) == [1, 1], "\(full)")
+            let (narrow, wide) = (try #require(alternatives[0].wait), try #require(alternatives[1].wait))
+            #expect(0 < narrow.p50 && narrow.p50 < wide.p50 && narrow.p95 <= wide.p95, "\(alternatives)")
+            #expect(full.wait == alternatives.first(where: \.isChosen)?.wait)
+            #expect(full.plan.reasons.contains { $0.hasPrefix("submitted now, it is expected to wait for") })
+            let told = try await weft.weft(plan)
+            #expect(told.output.contains("WAIT+RUN") && told.output.contains(", 1 node\n"), "\(told)")
+            let submitter = ["WEFT_TOKEN": try await SecurityTests().issuer(of: weft).token(subject: "bob", scopes: [.submit])]
+            let result = try await weft.weft(plan + ["-o", "json"], environment: submitter)
+            let blind = try WireJSON.decode(PlannedRun.self, from: result.output.utf8)
+            #expect(blind.nodes == nil && blind.wait == nil && blind.plan.reasons.contains { $0.contains("weft.read") }, "\(result)")
+            // Nothing is kept of it.
+            let submitted = try await weft.submit([graph, "-d", short, "-n", "1"])
+            #expect(try await weft.show(submitted).plan?.reasons.contains { $0.contains("submitted now") } == false)
+            for run in running + [submitted] { _ = try await weft.weft(["run", "cancel", run]) }
+            await weft.down()
+        }
     }
 }
 

@@ -10,7 +10,9 @@ enum PlanRendering {
         let name: (Int) -> String = { planned.elements.indices.contains($0) ? planned.elements[$0] : "#\($0)" }
         var text = "\(planned.graph.description): \(Format.count(plan.ranks, "rank"))"
         if plan.ranks != plan.ranksRequested { text += " of \(plan.ranksRequested) requested" }
-        text += ", \(plan.layout.rawValue), \(planned.resources.memoryPerRank) MiB a rank\n\n"
+        text += ", \(plan.layout.rawValue), \(planned.resources.memoryPerRank) MiB a rank"
+        if let nodes = planned.nodes { text += ", \(Format.count(nodes, "node"))" }
+        text += "\n\n"
 
         var stages = Table("STAGE", "PES", ">WORKERS", "RANKS")
         for (index, stage) in plan.stages.enumerated() {
@@ -43,11 +45,15 @@ enum PlanRendering {
     }
 
     private static func table(_ alternatives: [Alternative]) -> Table {
-        var table = Table(">RANKS", ">RUN TIME", ">P95", ">CORE-HOURS", ">P95", ">MIB A RANK", ">P95", "")
+        var table = Table(
+            ">RANKS", ">NODES", ">WAIT", ">P95", ">RUN TIME", ">P95", ">WAIT+RUN", ">CORE-HOURS", ">P95", ">MIB A RANK", ">P95", "")
         for alternative in alternatives {
-            let memory = alternative.memoryPerRank
+            let (wait, memory) = (alternative.wait, alternative.memoryPerRank)
             table.append(
-                "\(alternative.ranks)", "\(Format.duration(alternative.runTime.p50))", "\(Format.duration(alternative.runTime.p95))",
+                "\(alternative.ranks)", "\(alternative.nodes.map(String.init) ?? "-")",
+                "\(wait.map { Format.duration($0.p50) } ?? "-")", "\(wait.map { Format.duration($0.p95) } ?? "-")",
+                "\(Format.duration(alternative.runTime.p50))", "\(Format.duration(alternative.runTime.p95))",
+                "\(wait.map { Format.duration($0.p50 + alternative.runTime.p50) } ?? "-")",
                 "\(short(alternative.coreHours.p50))", "\(short(alternative.coreHours.p95))",
                 "\(memory.map { short($0.p50) } ?? "-")", "\(memory.map { short($0.p95) } ?? "-")",
                 "\(alternative.isChosen ? "chosen" : "")")

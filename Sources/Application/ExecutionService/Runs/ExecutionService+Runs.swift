@@ -14,6 +14,8 @@ extension ExecutionService {
         var graph: RegisteredGraph
         var planned: PlannedRun
         var inputs: [String: SourceInput]
+        var workflow: WorkflowGraph
+        var layout: LaidOutRun
     }
 
     private func prepare(_ request: RunRequest, by principal: Principal, needsInputs: Bool = true) async throws(Problem) -> PreparedRun {
@@ -36,15 +38,13 @@ extension ExecutionService {
         let plan = layout.plan
         let faults = needs.faults(ranks: plan.ranks) + (request.retry?.faults ?? []) + needs.faults(elements: graph)
         guard faults.isEmpty else { throw Problem(.invalid, "The run cannot be started as it is asked for.", errors: faults) }
-        let resources = ResourceRequest(
-            ranks: plan.ranks, memoryPerRank: layout.memoryPerRank, needs: needs,
-            blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
+        let resources = request.resources(plan, of: graph, memoryPerRank: layout.memoryPerRank)
         try await supervisor.checkFits(resources, owner: principal.label)
         _ = try await interpreter(for: registered.environment)
         let planned = PlannedRun(
             graph: registered.reference, elements: graph.elements.map(\.id), resources: resources, plan: plan,
             predictions: layout.predictions, alternatives: layout.alternatives)
-        return PreparedRun(graph: registered, planned: planned, inputs: inputs)
+        return PreparedRun(graph: registered, planned: planned, inputs: inputs, workflow: graph, layout: layout)
     }
 
     /// Lays the run out by what is known of earlier ones.
@@ -71,9 +71,7 @@ extension ExecutionService {
             predictor: predictor, memoryPerRank: request.memoryPerRank, defaultMemoryPerRank: configuration.defaultMemoryPerRank,
             visible: visible.union(experience.users.map(\.run))
         ) { [placing] plan, memory in
-            let needs = request.needs ?? RunNeeds()
-            let resources = ResourceRequest(
-                ranks: plan.ranks, memoryPerRank: memory, needs: needs, blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
+            let resources = request.resources(plan, of: graph, memoryPerRank: memory)
             return placing != .weft || (try? Placement.checkFits(resources, nodes: nodes)) != nil
         }
         guard let goal else {
@@ -87,7 +85,13 @@ extension ExecutionService {
 
     /// Where the request says nothing of inputs, they are not checked: the layout does not depend on them.
     package func plan(_ request: RunRequest, by principal: Principal) async throws(Problem) -> PlannedRun {
-        var planned = try await prepare(request, by: principal, needsInputs: request.inputs != nil || request.arguments != nil).planned
+        let prepared = try await prepare(request, by: principal, needsInputs: request.inputs != nil || request.arguments != nil)
+        let alternatives = zip(prepared.layout.candidates, prepared.layout.alternatives ?? []).map { candidate, alternative in
+            Candidate(
+                resources: request.resources(candidate.plan, of: prepared.workflow, memoryPerRank: candidate.memoryPerRank),
+                leastMemory: request.memoryPerRank ?? configuration.defaultMemoryPerRank, runTime: alternative.runTime.p50)
+        }
+        var planned = await withProspects(prepared.planned, alternatives, for: principal)
         let visible = try await stored { try await storage.runs(planned.predictions.flatMap(\.runs), visibleTo: principal) }
         planned.predictions = planned.predictions.map { $0.naming(visible) }
         return planned
@@ -195,5 +199,13 @@ extension ExecutionService {
                 .notFound, "\(run.id) has \(attempts.count) attempt\(attempts.count == 1 ? "" : "s"), not attempt \(attempt ?? 1).")
         }
         return number
+    }
+}
+
+extension RunRequest {
+    fileprivate func resources(_ plan: Plan, of graph: WorkflowGraph, memoryPerRank: Int) -> ResourceRequest {
+        let needs = needs ?? RunNeeds()
+        return ResourceRequest(
+            ranks: plan.ranks, memoryPerRank: memoryPerRank, needs: needs, blocks: plan.blocks(of: graph, labels: needs.elements ?? [:]))
     }
 }

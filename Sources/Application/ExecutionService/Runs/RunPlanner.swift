@@ -11,6 +11,8 @@ struct LaidOutRun {
     var memoryPerRank: Int
     var predictions: [Prediction]
     var alternatives: [Alternative]?
+    /// Of the alternatives, in their order: the plan, and the MiB that a rank is to have.
+    var candidates: [(plan: Plan, memoryPerRank: Int)] = []
 }
 
 /// Joins what earlier runs have cost with the planner: lays a run out by it, and chooses the number of ranks.
@@ -67,10 +69,11 @@ struct RunPlanner {
         alternatives[place].isChosen = true
         var layout = layouts[place]
         layout.alternatives = alternatives
+        layout.candidates = zip(layouts, alternatives).map { ($0.plan, wantedMemory($1)) }
         layout.plan.reasons.append(reason)
-        if memoryPerRank == nil, let needed = alternatives[place].memoryPerRank?.p95 {
-            let wanted = max(defaultMemoryPerRank, min(Int(needed.rounded(.up)), ResourceRequest.memories.upperBound))
-            layout.memoryPerRank = mostMemory(for: layout.plan, upTo: wanted)
+        let (plan, wanted) = layout.candidates[place]
+        if wanted > layout.memoryPerRank {
+            layout.memoryPerRank = Self.mostMemory(from: layout.memoryPerRank, upTo: wanted) { fits(plan, $0) }
             if layout.memoryPerRank < wanted {
                 layout.plan.reasons.append(
                     "a rank gets \(layout.memoryPerRank) MiB, as much as the nodes have for each of \(count(layout.plan.ranks)), and not \(wanted)"
@@ -81,13 +84,19 @@ struct RunPlanner {
         return layout
     }
 
+    /// MiB: what ranks were seen to need, where the request says nothing.
+    private func wantedMemory(_ alternative: Alternative) -> Int {
+        guard memoryPerRank == nil, let needed = alternative.memoryPerRank?.p95 else { return memoryPerRank ?? defaultMemoryPerRank }
+        return max(defaultMemoryPerRank, min(Int(needed.rounded(.up)), ResourceRequest.memories.upperBound))
+    }
+
     /// What was learned must not make a run impossible that nobody asked so much for.
-    private func mostMemory(for plan: Plan, upTo wanted: Int) -> Int {
-        if fits(plan, wanted) { return wanted }
-        var (low, high) = (defaultMemoryPerRank, wanted)
+    static func mostMemory(from least: Int, upTo wanted: Int, fits: (Int) -> Bool) -> Int {
+        if fits(wanted) { return wanted }
+        var (low, high) = (least, wanted)
         while high - low > 1 {
             let middle = low + (high - low) / 2
-            if fits(plan, middle) { low = middle } else { high = middle }
+            if fits(middle) { low = middle } else { high = middle }
         }
         return low
     }

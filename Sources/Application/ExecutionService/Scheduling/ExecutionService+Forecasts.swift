@@ -106,12 +106,12 @@ extension ExecutionService {
     /// One after the other, on a thread of its own, with the cluster as it is when its turn has come.
     ///
     /// - Parameter tooLong: what to do about it.
-    private func passing<T: Sendable>(
-        _ gate: Gate, tooLong: String = "ask for a shorter horizon, or fewer futures",
+    func passing<T: Sendable>(
+        _ gate: Gate, patience: Duration? = nil, tooLong: String = "ask for a shorter horizon, or fewer futures",
         _ work: @escaping @Sendable (LongWork.Time, ClusterOutlook) -> T
     ) async throws(Problem) -> T {
         try await stored {
-            try await gate.pass {
+            try await gate.pass(patience: patience) {
                 let nodes = try await clusterNodes()
                 let active = try await storage.activeAttempts()
                 let history = try await storage.endedAttempts(limit: LiveScheduler.historyDepth)

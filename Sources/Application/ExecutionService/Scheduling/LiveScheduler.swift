@@ -231,7 +231,7 @@ struct LiveScheduler {
     private mutating func forecastArrived(at now: Int) -> [RunID: Prediction] {
         let new = arrived.filter { runs[$0] != nil && scheduler.runningJob($0) == nil && calibration.latestStart(of: $0) == nil }
         arrived = []
-        guard scheduler.waitingCount <= Self.mostForecast else { return [:] }
+        guard !isTooLong else { return [:] }
         let forecasts = forecaster.forecast(new, scheduler, at: now)
         var waits: [RunID: Prediction] = [:]
         for job in scheduler.waiting {
@@ -257,7 +257,7 @@ struct LiveScheduler {
         let words = WaitWords(runs: runs, accounts: accounts)
         let isUnknown = nodes.contains { $0.state == .down && $0.slots == 0 }
         var starts: [Int: ExpectedStart] = [:]
-        if scheduler.waitingCount <= Self.mostForecast {
+        if !isTooLong {
             for start in forecaster.queue(scheduler, at: now) { starts[start.job.id] = start }
         }
         return scheduler.reasons(limit: limit, at: now).enumerated().compactMap { index, entry in
@@ -280,9 +280,16 @@ struct LiveScheduler {
         forecaster.begin(scheduler.pass(at: now))
     }
 
+    /// So many wait that a forecast takes long.
+    var isTooLong: Bool { scheduler.waitingCount > Self.mostForecast }
+
     /// The wait of a run that is not submitted, or why it never starts.
-    mutating func wait(of resources: ResourceRequest, owner: String, at now: Int) -> (forecast: WaitForecast?, why: String?) {
-        var job = plan(.max, submitted: Date(timeIntervalSince1970: Double(now)), resources, owner: owner, graph: -1).job
+    /// - Parameter expected: seconds that it is known to run; `nil`: what the predictor says.
+    mutating func wait(
+        of resources: ResourceRequest, owner: String, expected: Int? = nil, at now: Int
+    ) -> (forecast: WaitForecast?, why: String?) {
+        let submitted = Date(timeIntervalSince1970: Double(now))
+        var job = plan(.max, submitted: submitted, resources, owner: owner, graph: -1, expected: expected).job
         job.reservation = reservation(resources.needs.reservation, owner: owner)
         if let forecast = forecaster.forecast(ifSubmitted: job, scheduler, at: now) { return (forecast, nil) }
         var scheduler = scheduler

@@ -32,14 +32,15 @@ package final class Gate: Sendable {
     /// How many wait.
     package var waiting: Int { state.withLock { $0.waiters.count } }
 
+    /// - Parameter patience: of this caller, in place of the gate's.
     /// - Throws: what `work` throws; `Problem(.unavailable)` when its turn does not come; `CancellationError`.
-    package func pass<T>(_ work: () async throws -> T) async throws -> T {
-        try await enter()
+    package func pass<T>(patience: Duration? = nil, _ work: () async throws -> T) async throws -> T {
+        try await enter(patience ?? self.patience)
         defer { leave() }
         return try await work()
     }
 
-    private func enter() async throws {
+    private func enter(_ patience: Duration) async throws {
         let key = state.withLock { state in
             state.next += 1
             return state.next

@@ -29,6 +29,12 @@ extension Placement {
             }
         throw Problem(.invalid, "The run can never start here.", errors: [error])
     }
+
+    /// On how many nodes the run would be if the cluster were empty; `nil`: it does not fit.
+    package static func nodeCount(_ request: ResourceRequest, nodes: [ClusterNode]) -> Int? {
+        guard case .placed(let shares) = Placement.find(for: request, on: nodes.map { NodeRoom($0.whenUp) }) else { return nil }
+        return Set(shares.map(\.node)).count
+    }
 }
 
 extension ClusterNode {

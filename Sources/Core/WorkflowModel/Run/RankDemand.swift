@@ -77,18 +77,26 @@ package struct Alternative: Sendable, Codable, Hashable {
     package var coreHours: Range
     /// MiB; absent where nothing is known.
     package var memoryPerRank: Range?
+    /// On so many it would be if the cluster were empty; absent where that is not known.
+    package var nodes: Int?
+    /// Seconds, if it were submitted now; absent where that is not known.
+    package var wait: Range?
     package var isChosen: Bool
 
-    package init(ranks: Int, runTime: Range, coreHours: Range, memoryPerRank: Range?, isChosen: Bool = false) {
+    package init(
+        ranks: Int, runTime: Range, coreHours: Range, memoryPerRank: Range?, nodes: Int? = nil, wait: Range? = nil, isChosen: Bool = false
+    ) {
         self.ranks = ranks
         self.runTime = runTime
         self.coreHours = coreHours
         self.memoryPerRank = memoryPerRank
+        self.nodes = nodes
+        self.wait = wait
         self.isChosen = isChosen
     }
 
     private enum CodingKeys: String, CodingKey {
-        case ranks
+        case ranks, nodes, wait
         case runTime = "run_time"
         case coreHours = "core_hours"
         case memoryPerRank = "memory_per_rank"

@@ -197,10 +197,14 @@ package struct PlannedRun: Sendable, Codable, Hashable {
     package var predictions: [Prediction]
     /// Where the planner chose the number of ranks by what is known: what it chose from.
     package var alternatives: [Alternative]?
+    /// As ``Alternative/nodes``.
+    package var nodes: Int?
+    /// As ``Alternative/wait``.
+    package var wait: Alternative.Range?
 
     package init(
         graph: Reference, elements: [String], resources: ResourceRequest, plan: Plan, predictions: [Prediction] = [],
-        alternatives: [Alternative]? = nil
+        alternatives: [Alternative]? = nil, nodes: Int? = nil, wait: Alternative.Range? = nil
     ) {
         self.graph = graph
         self.elements = elements
@@ -208,6 +212,8 @@ package struct PlannedRun: Sendable, Codable, Hashable {
         self.plan = plan
         self.predictions = predictions
         self.alternatives = alternatives
+        self.nodes = nodes
+        self.wait = wait
     }
 }
 
