@@ -144,6 +144,17 @@ import WorkflowModel
         #expect(expected(false) > 1000)
     }
 
+    /// Promised for when the first one's limit is over; that one goes on.
+    @Test func aStartThatIsMissedIsTold() throws {
+        var live = live()
+        let start = try #require(pass(&live, at: now).promises[id(2)] ?? nil)
+        let late = Int(start.timeIntervalSince1970) + 1
+        live.observe([active(1, limit: 7200)], at: late)
+        let decisions = pass(&live, at: late)
+        #expect(decisions.missed == [id(2)] && decisions.starts.isEmpty)
+        #expect(pass(&live, at: late + 1).missed.isEmpty)
+    }
+
     /// A window that is over is no reason to plan by the longest time that a run may take.
     @Test(arguments: [(-60, 3600), (60, 86_400)]) func windowsToComeAlonePlanByLimits(end: Int, limit: Int) {
         let window = ClusterWindow(

@@ -8,17 +8,43 @@ import WorkflowModel
 @Suite struct OvertakingTests {
     static let nodes = equalNodes(10)
 
-    /// The third and the second were promised starts that the first, who runs beyond its limit, lets both miss.
+    /// The second and the last were promised starts that the first, who runs beyond its limit, lets both miss.
     @Test func twoThatMissedTheirPromisesDoNotWaitForEachOther() {
         let jobs = [
-            Replay.Entry(0, 1000, ranks: 9, limit: 100), Replay.Entry(1, 50, ranks: 10), Replay.Entry(2, 1, ranks: 10),
-            Replay.Entry(3, 5000, ranks: 1),
+            Replay.Entry(0, 1000, ranks: 9, limit: 100), Replay.Entry(1, 50, ranks: 10), Replay.Entry(2, 5000, ranks: 1),
+            Replay.Entry(30, 1, ranks: 10),
         ]
         var replay = Replay(jobs, .weft, nodes: Self.nodes)
         var promised: Set<Int> = []
-        while replay.step() != nil { promised.formUnion((1...2).filter { replay.scheduler.promisedStart(of: $0) != nil }) }
-        #expect(promised == [1, 2])
-        #expect(replay.starts[1...2].contains(1000) && !replay.starts.contains(nil), "\(replay.starts)")
+        var missed: Set<Int> = []
+        while replay.step() != nil {
+            let both = [1, 3].filter { replay.scheduler.promisedStart(of: $0) != nil }
+            if both.count == 2 { promised = Set(both) }
+            missed.formUnion(replay.scheduler.missedPromises)
+        }
+        #expect(promised == [1, 3] && missed == [1, 3], "\(promised), \(missed)")
+        #expect([1, 3].contains { replay.starts[$0] == 1000 } && !replay.starts.contains(nil), "\(replay.starts)")
+    }
+
+    /// Both were promised the whole of a node for the same time, each its part: the second starts at once where its part is free.
+    @Test func whoWasPromisedTheSameStartAsAnotherMayComeBefore() {
+        let nodes = [
+            ClusterNode(name: "a", cores: 10, memory: 0, slots: 10, labels: ["a"]), ClusterNode(name: "b", cores: 1, memory: 0, slots: 1),
+        ]
+        var scheduler = Scheduler(policy: .weft, machine: Machine(nodes))
+        let demand = scheduler.demand(of: ResourceRequest(ranks: 1, memoryPerRank: 0, needs: RunNeeds(labels: ["a"])))
+        for (id, ranks) in [8, 2].enumerated() {
+            let job = Job(id: id, submitted: 0, ranks: ranks, demand: demand, limit: 1000)
+            scheduler.resume(RunningJob(job: job, started: 0, shares: [Share(node: 0, ranks: ranks)]), at: 0)
+        }
+        for (id, ranks) in [(2, 8), (3, 2)] {
+            scheduler.submit(Job(id: id, submitted: 0, ranks: ranks, demand: demand, limit: 1000 * id), at: 0)
+            scheduler.promise(id, at: 1500, now: 0)
+        }
+        #expect(scheduler.pass(at: 0).isEmpty)
+        #expect([2, 3].map { scheduler.promisedStart(of: $0) } == [1500, 1500])
+        scheduler.end(1, at: 100)
+        #expect(scheduler.pass(at: 100).map(\.job.id) == [3])
     }
 
     @Test(arguments: NamedPolicy.allCases) func allThatFitStartInOnePass(_ policy: NamedPolicy) {

@@ -41,6 +41,19 @@ import WorkflowModel
         #expect(try await storage.accountUsage(of: ["a"], at: noon + 7200) == ["a": AccountStatus.Usage(rankHours: 1)])
     }
 
+    /// An attempt that was read as running may end before what was used is read.
+    @Test func whatTheSchedulerCountsAsRunningIsNotCountedTwice() async throws {
+        let (storage, _) = try await freshStorage()
+        try await put(storage, ShareAccount(name: "a", users: [alice.label], rankHours: 10))
+        try await run(storage, by: alice, 0...1)
+        let running = try await started(storage, by: alice, at: 1)
+        let places = try await storage.activeAttempts().map(\.place)
+        #expect(places.count == 1)
+        #expect(try await storage.transition(running, from: [.starting], to: .succeeded, at: noon + 7200))
+        #expect(try await storage.usage(halfLife: 3600, at: noon + 7200, without: places)["a"]?.total == 7200)
+        #expect(try await storage.usage(halfLife: 3600, at: noon + 7200)["a"]?.total == 14_400)
+    }
+
     /// Each account counts from its own `since`, whatever those below it do.
     @Test func whatIsEnforcedIsWhatIsShown() async throws {
         let (storage, _) = try await freshStorage()

@@ -75,12 +75,15 @@ package final class SchedulerSession: Sendable {
         package var starts: [Start]
         /// Latest starts of waiting runs that are others than stored; `nil`: the run is promised none any more.
         package var promises: [RunID: Date?]
+        /// Runs whose promised starts have passed.
+        package var missed: Set<RunID>
         /// The waits of runs that were submitted and have not started.
         package var waits: [RunID: Prediction]
 
-        package init(starts: [Start] = [], promises: [RunID: Date?] = [:], waits: [RunID: Prediction] = [:]) {
+        package init(starts: [Start] = [], promises: [RunID: Date?] = [:], missed: Set<RunID> = [], waits: [RunID: Prediction] = [:]) {
             self.starts = starts
             self.promises = promises
+            self.missed = missed
             self.waits = waits
         }
 

@@ -12,11 +12,14 @@ extension Storage {
     /// What the scheduler counts from, in rank-seconds, by account. What running attempts use from now on, and of a quota up to their
     /// limits, it adds itself.
     ///
+    /// - Parameter counted: places of attempts that the scheduler counts as running; they may have ended since.
     /// - Returns: `total` of ended attempts since the account's `since`, where it has a quota of rank-hours; `decayed` of all attempts up
     ///   to now, those of a half-life ago counted half, where it has a share.
-    package func usage(halfLife: Int, at now: Date) async throws -> [String: (total: Double, decayed: Double)] {
+    package func usage(halfLife: Int, at now: Date, without counted: [Int64] = []) async throws -> [String: (
+        total: Double, decayed: Double
+    )] {
         try await pool.transaction(.repeatableRead) { connection in
-            var usage = try connection.rankSeconds(of: nil, at: now).mapValues { (total: $0.ended, decayed: 0.0) }
+            var usage = try connection.rankSeconds(of: nil, at: now, without: counted).mapValues { (total: $0.ended, decayed: 0.0) }
             let decayed = try connection.query(
                 """
                 \(members) SELECT root, sum(ranks * $3::double precision / ln(2) * (power(0.5, since_end) - power(0.5, since_start))) AS decayed
@@ -68,7 +71,9 @@ private let members = """
 
 extension Connection {
     /// Rank-seconds of accounts that have a quota of them, each since its own `since`: of attempts that ended, and of those that run.
-    fileprivate func rankSeconds(of names: [String]?, at now: Date) throws -> [String: (ended: Double, running: Double)] {
+    fileprivate func rankSeconds(
+        of names: [String]?, at now: Date, without counted: [Int64] = []
+    ) throws -> [String: (ended: Double, running: Double)] {
         let rows = try query(
             """
             \(members) SELECT root, coalesce(sum(seconds) FILTER (WHERE has_ended), 0)::double precision AS ended,
@@ -79,8 +84,9 @@ extension Connection {
                 FROM member JOIN run USING (owner) JOIN attempt ON attempt.run = run.id
                 WHERE hours IS NOT NULL AND attempt.started_at < $2 AND coalesce(attempt.ended_at, $2) > greatest(attempt.started_at, since)
                     AND (attempt.ended_at IS NULL OR attempt.ended_at > (SELECT min(since) FROM below WHERE hours IS NOT NULL))
+                    AND attempt.id <> ALL ($3)
             ) AS used GROUP BY root
-            """, [names.map { .texts($0) } ?? .null, .timestamp(now)])
+            """, [names.map { .texts($0) } ?? .null, .timestamp(now), .ints(counted)])
         return try Dictionary(
             uniqueKeysWithValues: rows.map { (try $0.value("root"), (try $0.value("ended"), try $0.value("running"))) })
     }

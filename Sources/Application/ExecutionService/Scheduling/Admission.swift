@@ -48,16 +48,20 @@ package actor Admission {
 
     /// One pass; nothing where another server schedules.
     package func admit() async throws {
-        guard case .mine(let epoch) = try await session.acquire() else {
-            leads = false
-            live = nil
-            metrics.wait(0)
-            return
+        let standing: SchedulerSession.Standing
+        do {
+            standing = try await session.acquire()
+        } catch {
+            // Without its session another server may have begun.
+            stepBack()
+            throw error
         }
+        guard case .mine(let epoch) = standing else { return stepBack() }
         leads = true
         if epoch != self.epoch { live = nil }
         self.epoch = epoch
         if case .engine(let maximum) = backend.capabilities.placing { return try await handOver(maximumJobs: maximum) }
+        let now = Int(Date().timeIntervalSince1970)
         do {
             try await decide()
         } catch {
@@ -65,6 +69,14 @@ package actor Admission {
             live = nil
             throw error
         }
+        try await explain(at: now)
+        try await keepCalibration()
+    }
+
+    private func stepBack() {
+        leads = false
+        live = nil
+        metrics.wait(0)
     }
 
     private func decide() async throws {
@@ -84,19 +96,21 @@ package actor Admission {
         live?.observe(active, at: now)
         if let ended = live?.ended, !ended.isEmpty { live?.learn(try await storage.endedByThemselves(ended.map(\.attempt))) }
         try await followQueue(at: now)
-        let begun = ContinuousClock.now
-        guard let decisions = live?.pass(at: now, folder: { "\(self.configuration.dataFolder)/runs/\($0)/\($1)" }) else { return }
-        metrics.passed(in: begun.duration(to: .now))
-        guard let stored = try await session.store(decisions, epoch: epoch, at: time) else {
-            live = nil
-            return
+        var isCut = true
+        while isCut {
+            let begun = ContinuousClock.now
+            guard let decisions = live?.pass(at: now, folder: { "\(self.configuration.dataFolder)/runs/\($0)/\($1)" }) else { return }
+            metrics.passed(in: begun.duration(to: .now))
+            guard let stored = try await session.store(decisions, epoch: epoch, at: time) else {
+                live = nil
+                return
+            }
+            metrics.stored(decisions, stored, at: time)
+            let started = Set(stored.map(\.run))
+            for start in decisions.starts where !started.contains(start.run) { live?.revoke(start.run, at: now) }
+            isCut = decisions.starts.count >= LiveScheduler.mostStarts
         }
-        metrics.stored(decisions, stored, at: time)
-        let started = Set(stored.map(\.run))
-        for start in decisions.starts where !started.contains(start.run) { live?.revoke(start.run, at: now) }
         metrics.wait(live?.waitingCount ?? 0)
-        try await explain(at: now)
-        try await keepCalibration()
     }
 
     /// Takes in runs that were queued, and leaves out those that wait no longer.
@@ -127,9 +141,10 @@ package actor Admission {
 
     private func keepCalibration() async throws {
         guard keptAt.duration(to: .now) >= Self.keepInterval, let calibration = live?.calibration, calibration != kept else { return }
-        (keptAt, kept) = (.now, calibration)
+        keptAt = .now
         let text = String(decoding: try WireJSON.encode(calibration), as: UTF8.self)
         try await session.keep(text, of: configuration.scheduling.policy.rawValue, epoch: epoch)
+        kept = calibration
     }
 
     private func handOver(maximumJobs: Int) async throws {

@@ -13,7 +13,7 @@ struct LiveScheduler {
     static let historyDepth = 20_000
     static let pageSize = 20_000
     /// Of one pass, whose decisions are one transaction.
-    private static let mostStarts = 1000
+    static let mostStarts = 1000
     /// Of waiting runs, up to which starts are forecast: a forecast runs the scheduler forward over all of them.
     private static let mostForecast = 3000
 
@@ -25,6 +25,8 @@ struct LiveScheduler {
         var job: Int
         var attempt: Int
         var traits: JobTraits
+        /// That it was planned by.
+        var limit: Int
         var prediction: RunTimePrediction
     }
 
@@ -86,7 +88,7 @@ struct LiveScheduler {
     ) async throws {
         let known = if let calibration { calibration } else { try await Self.kept(storage, configuration) }
         let orders = try await storage.orders()
-        let usage = try await storage.usage(halfLife: configuration.halfLife, at: time)
+        let usage = try await storage.usage(halfLife: configuration.halfLife, at: time, without: active.map(\.place))
         var queued: [QueuedRun] = []
         while true {
             let page = try await storage.queuedRuns(after: queued.last?.place ?? 0, limit: Self.pageSize)
@@ -136,7 +138,7 @@ struct LiveScheduler {
             scheduler.end(value.job, at: now)
             ended.append(
                 Ended(
-                    attempt: RunAttempt(run: run, number: value.attempt), traits: value.traits, limit: job.job.limit,
+                    attempt: RunAttempt(run: run, number: value.attempt), traits: value.traits, limit: value.limit,
                     runTime: max(1, min(now - job.started, value.traits.limit)), prediction: value.prediction))
             forget(run)
         }
@@ -170,7 +172,7 @@ struct LiveScheduler {
         var (job, traits, prediction) = plan(
             Int(run.place), submitted: run.queuedAt, run.resources, owner: run.owner, graph: run.graph, expected: run.expectedSeconds)
         job.reservation = reservation(run.resources.needs.reservation, owner: run.owner)
-        remember(run.id, attempt: run.attempt, as: job.id, traits, prediction)
+        remember(run.id, attempt: run.attempt, as: job, traits, prediction)
         promised[run.id] = run.promisedStart.map { Int($0.timeIntervalSince1970) }
         arrived.append(job.id)
         scheduler.submit(job, at: now, avoiding: run.avoided.compactMap { scheduler.machine.index(of: $0) })
@@ -208,7 +210,8 @@ struct LiveScheduler {
             }
             return SchedulerSession.Start(run: run, attempt: attempt, folder: folder(run, attempt), nodes: shares)
         }
-        return SchedulerSession.Decisions(starts: starts, promises: changedPromises(), waits: waits)
+        let missed = scheduler.missedPromises.compactMap { runs[$0] }
+        return SchedulerSession.Decisions(starts: starts, promises: changedPromises(), missed: Set(missed), waits: waits)
     }
 
     /// Promises that were made or lost since the last pass.
@@ -341,7 +344,7 @@ struct LiveScheduler {
         let shares = attempt.nodes ?? nodes.prefix(1).map { NodeShare(node: $0.name, ranks: resources.ranks) }
         let (job, traits, prediction) = plan(
             Int(attempt.place), submitted: attempt.startedAt, resources, owner: attempt.owner, graph: attempt.graph)
-        remember(attempt.run, attempt: attempt.attempt, as: job.id, traits, prediction)
+        remember(attempt.run, attempt: attempt.attempt, as: job, traits, prediction)
         scheduler.resume(
             RunningJob(
                 job: job, started: started,
@@ -356,9 +359,9 @@ struct LiveScheduler {
         forecaster.learn(user: traits.user, limit: max(limit, runTime), ranks: traits.ranks, runTime: runTime)
     }
 
-    private mutating func remember(_ run: RunID, attempt: Int, as job: Int, _ traits: JobTraits, _ prediction: RunTimePrediction) {
-        known[run] = Known(job: job, attempt: attempt, traits: traits, prediction: prediction)
-        runs[job] = run
+    private mutating func remember(_ run: RunID, attempt: Int, as job: Job, _ traits: JobTraits, _ prediction: RunTimePrediction) {
+        known[run] = Known(job: job.id, attempt: attempt, traits: traits, limit: job.limit, prediction: prediction)
+        runs[job.id] = run
     }
 
     private mutating func forget(_ run: RunID) {

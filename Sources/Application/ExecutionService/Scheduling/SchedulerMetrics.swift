@@ -67,7 +67,8 @@ struct SchedulerMetrics: Sendable {
     func stored(_ decisions: SchedulerSession.Decisions, _ started: [SchedulerSession.Started], at time: Date) {
         self.started.increment(by: started.count)
         promised.increment(by: decisions.promises.count { $0.value != nil })
-        dropped.increment(by: decisions.promises.count { $0.value == nil })
+        dropped.increment(by: decisions.promises.count { $0.value == nil && !decisions.missed.contains($0.key) })
+        broken.increment(by: decisions.missed.count)
         broken.increment(by: started.count { $0.promised.map { time.timeIntervalSince($0) > Self.leniency } ?? false })
         ServiceMetrics.count(started.compactMap(\.wait))
     }

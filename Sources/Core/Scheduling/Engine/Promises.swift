@@ -141,7 +141,9 @@ struct Promises: Sendable {
         let count = all.firstIndex { $0.start >= end } ?? all.count
         guard count > 0, places != nil else { return machine.place(job.ranks, job.demand, within: closed) }
         if let own = all.firstIndex(where: { $0.job.id == job.id }) {
-            guard places?.mayFit(job, beside: min(own, count)) ?? true else { return nil }
+            // Those of the same start already leave room for it.
+            let before = all.firstIndex { $0.start >= all[own].start } ?? own
+            guard places?.mayFit(job, beside: min(before, count)) ?? true else { return nil }
             let ceilings = places?.ceilings(count, without: own, all, machine)
             return machine.place(job.ranks, job.demand, within: Ceilings.lower(ceilings, closed))
         }

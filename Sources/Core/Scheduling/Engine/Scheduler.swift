@@ -23,6 +23,8 @@ package struct Scheduler: Sendable {
     private var promises = Promises()
     /// Made in the last pass.
     package private(set) var newPromises: [(job: Int, start: Int)] = []
+    /// Jobs that wait on though the last pass came after their promised starts.
+    package private(set) var missedPromises: [Int] = []
     /// Jobs that wait or run for which not any slot will do.
     private var particular = 0
 
@@ -218,7 +220,7 @@ package struct Scheduler: Sendable {
     /// Takes up a promise that was made to a waiting job before, if it can still be kept.
     package mutating func promise(_ id: Int, at start: Int, now: Int) {
         guard case .promises = policy.backfill, let place = queue.place(of: id) else { return }
-        promises.countSlots(ends: latestEnds)
+        if !promises.isPool { promises.countSlots(ends: latestEnds) }
         let job = queue[place]
         let start = max(start, now)
         guard mayStart(job, at: now), promises.earliestByCount(for: job, notBefore: start, ends: latestEnds, machine) == start else {
@@ -236,6 +238,7 @@ package struct Scheduler: Sendable {
     /// - Returns: the jobs that start now, in the order in which they were chosen.
     package mutating func pass(at now: Int, startingAtMost most: Int = .max) -> [RunningJob] {
         newPromises.removeAll(keepingCapacity: true)
+        missedPromises.removeAll(keepingCapacity: true)
         windows.forget(before: now)
         guard queue.count > 0 else { return [] }
         queue.compact()
@@ -336,6 +339,7 @@ package struct Scheduler: Sendable {
                 start(place, promise.shares, at: now, &started)
             }
         }
+        for promise in due where promise.start < now && running[promise.job.id] == nil { missedPromises.append(promise.job.id) }
         guard queue.leastRanks <= machine.freeSlots else { return started }
         queue.sort(by: policy, at: now) { accounts.factor($0) }
         var hasHead = false

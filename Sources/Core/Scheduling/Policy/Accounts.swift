@@ -158,17 +158,19 @@ package struct Accounts: Sendable {
     /// - Returns: `nil` when the job's accounts allow it to start.
     func hold(_ job: Job, memoryPerRank: Int, beside other: (job: Job, memoryPerRank: Int)? = nil) -> Hold? {
         guard hasQuotas else { return nil }
-        if let other {
-            var accounts = self
-            for account in chain(other.job.account) {
-                accounts.all[account].ranks += other.job.ranks
-                accounts.all[account].memory += other.job.ranks * other.memoryPerRank
-                accounts.all[account].committed += other.job.ranks * other.job.limit
-            }
-            return accounts.hold(job, memoryPerRank: memoryPerRank)
+        let others = other.map { chain($0.job.account) } ?? []
+        /// The account as it is once the other has started.
+        func with(_ account: Int) -> Account {
+            var value = all[account]
+            guard let other, others.contains(account) else { return value }
+            value.ranks += other.job.ranks
+            value.memory += other.job.ranks * other.memoryPerRank
+            value.committed += other.job.ranks * other.job.limit
+            return value
         }
         for account in chain(job.account) {
-            let (value, quota) = (all[account], all[account].quota)
+            let value = with(account)
+            let quota = value.quota
             if let most = quota.memory, value.memory + job.ranks * memoryPerRank > most { return .memory(account: account, quota: most) }
             if let most = quota.rankSeconds, value.committed + job.ranks * job.limit > most {
                 return .rankSeconds(account: account, quota: most)
@@ -176,9 +178,9 @@ package struct Accounts: Sendable {
             guard let most = quota.ranks, value.ranks + job.ranks > most else { continue }
             guard value.ranks + job.ranks <= most + quota.borrowedRanks else { return .ranks(account: account, quota: most) }
             let siblings = all.indices.filter { all[$0].parent == value.parent && all[$0].quota.ranks != nil }
-            let (held, owned) = siblings.reduce((0, 0)) { ($0.0 + all[$1].ranks, $0.1 + (all[$1].quota.ranks ?? 0)) }
+            let (held, owned) = siblings.reduce((0, 0)) { ($0.0 + with($1).ranks, $0.1 + (all[$1].quota.ranks ?? 0)) }
             guard held + job.ranks <= owned else { return .ranks(account: account, quota: most) }
-            let owner = siblings.first { $0 != account && all[$0].wantsRanks }
+            let owner = siblings.first { $0 != account && with($0).wantsRanks }
             if let owner { return .reclaimed(account: account, by: owner) }
         }
         return nil
