@@ -57,12 +57,17 @@ import Testing
 
     @Test func onlyAnOrderThatChangesIsSorted() {
         var queue = WaitingQueue()
-        for id in [2, 0, 1] { queue.append(Self.job(id, ranks: 1 + id)) }
-        queue.sort(by: .easy, at: 100) { _ in 1 }
+        for id in [2, 0, 1] {
+            var job = Self.job(id, ranks: 1 + id)
+            job.account = id == 2 ? 1 : 0
+            queue.append(job)
+        }
+        let accounts = Accounts([.init(share: 1, usage: 1), .init(share: 1, usage: 2)], halfLife: 1000, at: 100)
+        queue.sort(by: .easy, at: 100)
         #expect(queue.live.map(\.id) == [2, 0, 1])
-        queue.sort(by: .wfp3, at: 100) { _ in 1 }
+        queue.sort(by: .wfp3, at: 100)
         #expect(queue.live.map(\.id) == [2, 1, 0])
-        queue.sort(by: .wfp3, at: 100) { $0.id == 2 ? 0.1 : 1 }
+        queue.sort(by: .wfp3, accounts, at: 100)
         #expect(queue.live.map(\.id) == [1, 0, 2])
         #expect(queue.leastRanks == 1 && queue.next(from: 0, ranks: 2) == 0 && queue.next(from: 1, ranks: 2) == 1)
     }
@@ -70,7 +75,7 @@ import Testing
     @Test func whereNobodyHasWaitedTheOrderOfSubmissionCounts() {
         var queue = WaitingQueue()
         for id in [2, 0, 1] { queue.append(Self.job(id, ranks: 1 + id)) }
-        queue.sort(by: .wfp3, at: 0) { _ in 1 }
+        queue.sort(by: .wfp3, at: 0)
         #expect(queue.live.map(\.id) == [0, 1, 2])
     }
 
@@ -80,13 +85,13 @@ import Testing
         var queue = WaitingQueue()
         queue.append(Self.job(0, limit: 100))
         queue.append(Self.job(1, limit: 10))
-        queue.sort(by: policy, at: 10) { _ in 1 }
+        queue.sort(by: policy, at: 10)
         #expect(queue.live.map(\.id) == [1, 0])
         queue.append(Self.job(2, submitted: 5, limit: 1))
         // Three jobs, three seconds.
-        queue.sort(by: policy, at: 12) { _ in 1 }
+        queue.sort(by: policy, at: 12)
         #expect(queue.live.map(\.id) == [1, 0, 2])
-        queue.sort(by: policy, at: 13) { _ in 1 }
+        queue.sort(by: policy, at: 13)
         #expect(queue.live.map(\.id) == [2, 1, 0])
     }
 

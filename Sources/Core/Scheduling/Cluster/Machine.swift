@@ -32,7 +32,9 @@ package struct Machine: Sendable {
         init(_ node: ClusterNode) { self.init(slots: max(0, node.slots), memory: node.memory) }
 
         func ranks(_ memoryPerRank: Int) -> Int {
-            memoryPerRank == 0 ? max(0, slots) : max(0, min(slots, memory / memoryPerRank))
+            // Seldom is there anything to divide.
+            if slots <= 0 { return 0 }
+            return memoryPerRank == 0 || slots * memoryPerRank <= memory ? slots : max(0, memory / memoryPerRank)
         }
 
         var isOverdrawn: Bool { slots < 0 || memory < 0 }
@@ -455,7 +457,8 @@ package struct Machine: Sendable {
         if let after { classes[place].insert(alike, after, capacity: nodes.count) }
         freeSlots += (max(0, after?.slots ?? 0) - max(0, before?.slots ?? 0)) * alike.count
         overfullNodes += ((after?.isOverdrawn ?? false ? 1 : 0) - (before?.isOverdrawn ?? false ? 1 : 0)) * alike.count
-        for demand in classes[place].demands {
+        for index in classes[place].demands.indices {
+            let demand = classes[place].demands[index]
             let memory = memories[demand]
             fits[demand] += ((after?.ranks(memory) ?? 0) - (before?.ranks(memory) ?? 0)) * alike.count
         }

@@ -45,7 +45,7 @@ package struct Scheduler: Sendable {
     /// In the order in which a pass at `now` would go through them.
     package func waiting(at now: Int) -> [Job] {
         var queue = queue
-        queue.sort(by: policy, at: now) { accounts.factor($0) }
+        queue.sort(by: policy, accounts, at: now)
         return queue.live
     }
 
@@ -246,7 +246,7 @@ package struct Scheduler: Sendable {
         if reservations != nil { return reservedPass(at: now, most) }
         if case .promises(let slack) = policy.backfill { return promisedPass(slack: slack, at: now, most) }
         guard queue.leastRanks <= machine.freeSlots else { return [] }
-        queue.sort(by: policy, at: now) { accounts.factor($0) }
+        queue.sort(by: policy, accounts, at: now)
         var started: [RunningJob] = []
         guard let head = startFront(at: now, most, &started) else { return started }
         if case .easy(let shortestFirst) = policy.backfill, queue.count > 1 {
@@ -341,7 +341,7 @@ package struct Scheduler: Sendable {
         }
         for promise in due where promise.start < now && running[promise.job.id] == nil { missedPromises.append(promise.job.id) }
         guard queue.leastRanks <= machine.freeSlots else { return started }
-        queue.sort(by: policy, at: now) { accounts.factor($0) }
+        queue.sort(by: policy, accounts, at: now)
         var hasHead = false
         var (place, considered) = (0, 0)
         while considered < Self.depth, started.count < most,

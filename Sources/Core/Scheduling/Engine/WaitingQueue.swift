@@ -66,7 +66,7 @@ struct WaitingQueue: Sendable {
     var live: [Job] { jobs.indices.lazy.filter { ranks[$0] != Self.gone }.map { jobs[$0] } }
 
     /// Sorts by the policy, where its order has changed since the last time.
-    mutating func sort(by policy: SchedulingPolicy, at now: Int, factor: (Job) -> Double) {
+    mutating func sort(by policy: SchedulingPolicy, _ accounts: Accounts = Accounts(), at now: Int) {
         guard policy.order != .arrival || policy.promotionAge != nil, count > 1 else { return }
         let interval = max(policy.orderInterval, policy.jobsPerSecondOfOrder.map { count / $0 } ?? 0)
         guard orderedAt == .min || now - orderedAt >= interval else { return }
@@ -75,7 +75,7 @@ struct WaitingQueue: Sendable {
         var keys: [(score: Double, id: Int, place: Int)] = []
         keys.reserveCapacity(jobs.count)
         for (place, job) in jobs.enumerated() {
-            keys.append((policy.score(job, factor: factor(job), at: now), job.id, place))
+            keys.append((policy.score(job, factor: accounts.hasShares ? accounts.factor(job) : 1, at: now), job.id, place))
         }
         keys.sort { $0.score > $1.score || ($0.score == $1.score && $0.id < $1.id) }
         rebuild(keys.map { jobs[$0.place] })

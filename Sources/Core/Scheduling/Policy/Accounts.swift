@@ -73,7 +73,7 @@ package struct Accounts: Sendable {
     /// How strongly an account that has used more than its share falls behind.
     private static let strength = 32.0
     private var updated: Int
-    private let hasShares: Bool
+    let hasShares: Bool
     let hasQuotas: Bool
 
     /// One account, without a quota.
