@@ -52,5 +52,7 @@ import WorkflowModel
         let isAny = EntityTag.condition(of: [.ifMatch: "*"])
         #expect(isAny(account) && !isAny(nil))
         #expect(EntityTag.condition(of: [:])(nil))
+        for nothing in ["", " , ", "W/\(tag)"] { #expect(!EntityTag.condition(of: [.ifMatch: nothing])(account), "\(nothing)") }
+        #expect(!EntityTag.condition(of: [.ifNoneMatch: "W/\(tag)"])(account), "by weak comparison")
     }
 }

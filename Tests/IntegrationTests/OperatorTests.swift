@@ -192,6 +192,15 @@ extension Integration {
                 #expect(result.status == 4 && result.error.contains("/needs/priority"), "\(command): \(result)")
                 #expect(result.error.contains("weft.admin"))
             }
+            // Whoever gave a high priority may give it again only while an administrator.
+            let high = try await weft.submit([graph, "-d", inputs, "--priority", "high"])
+            _ = try await weft.weft(["run", "cancel", high])
+            let subject = try #require(own.first?.owner?.split(separator: "@").first.map(String.init))
+            let user = try await issuer.token(subject: subject, scopes: [.read, .submit])
+            for options in [[], ["--resume", "-o", "json"]] {
+                let result = try await weft.weft(["run", "retry", high] + options, environment: ["WEFT_TOKEN": user])
+                #expect(result.status == 4 && result.error.contains("/needs/priority"), "\(options): \(result)")
+            }
             for run in [waiting, running] { _ = try await weft.weft(["run", "cancel", run]) }
             await weft.down()
         }

@@ -2,9 +2,10 @@
 
 import Foundation
 import Postgres
-import Storage
 import Testing
 import WorkflowModel
+
+@testable import Storage
 
 @Suite struct HistoryTests {
     /// A run that was queued and, unless `started` is nil, started, so many seconds after noon.
@@ -85,6 +86,39 @@ import WorkflowModel
         #expect(rest.items.map(\.run) == [runs[1], runs[4], runs[0]])
     }
 
+    @Test func aListGoesOnBehindAnAttemptThatIsGone() async throws {
+        let (storage, pool) = try await freshStorage()
+        var runs: [RunID] = []
+        for queued in [1, 1, 1, 2] { runs.append(try await run(storage, queued: queued, started: 3, end: .failed)) }
+        let first = try await storage.history(queued: noon..<noon + 9, page: PageRequest(size: 2))
+        let gone = runs[1].bytes
+        try await pool.transaction { connection in
+            _ = try connection.query("DELETE FROM attempt WHERE run = (SELECT id FROM run WHERE public_id = $1)", [.uuid(gone)])
+        }
+        let rest = try await storage.history(queued: noon..<noon + 9, page: PageRequest(size: 2, cursor: first.next))
+        #expect(rest.items.map(\.run) == [runs[2], runs[3]])
+    }
+
+    @Test(arguments: ["1e3", "nan", "1.5", "9223372036854775808", ""]) func aCursorHasWholeNumbers(key: String) async throws {
+        let (storage, _) = try await freshStorage()
+        for keys in [[key, "1"], ["1", key]] {
+            let cursor = Cursor.text(.history, keys[0], keys[1])
+            let problem = await #expect(throws: Problem.self) {
+                try await storage.history(queued: noon..<noon + 1, page: PageRequest(size: 1, cursor: cursor))
+            }
+            #expect(problem?.errors.first?.pointer == "cursor")
+        }
+    }
+
+    @Test func aCursorOfWhateverTimeIsATime() async throws {
+        let (storage, _) = try await freshStorage()
+        let only = try await run(storage, queued: 0, started: 1, end: .failed)
+        for (time, found) in [(Int64.min, [only]), (.max, [])] {
+            let page = try PageRequest(size: 1, cursor: Cursor.text(.history, "\(time)", "\(Int64.max)"))
+            #expect(try await storage.history(queued: noon..<noon + 1, page: page).items.map(\.run) == found)
+        }
+    }
+
     @Test func aCursorOfAnotherListIsRefused() async throws {
         let (storage, _) = try await freshStorage()
         for _ in 0..<2 { _ = try await run(storage, queued: 0, started: 1, end: .failed) }
@@ -103,7 +137,7 @@ import WorkflowModel
             return try connection.query(
                 """
                 EXPLAIN SELECT id FROM attempt WHERE started_at IS NOT NULL AND ended_at IS NOT NULL AND queued_at >= '2025-01-01'
-                    AND (queued_at, id) > (SELECT queued_at, id FROM attempt WHERE id = 7) ORDER BY queued_at, id LIMIT 10
+                    AND (queued_at, id) > ('2025-01-02', 7) ORDER BY queued_at, id LIMIT 10
                 """
             ).map { try $0.value("QUERY PLAN", as: String.self) }.joined(separator: "\n")
         }

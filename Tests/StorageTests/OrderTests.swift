@@ -160,6 +160,8 @@ import WorkflowModel
         #expect(try await storage.putAccount(other, where: { $0 == seen }) == .stored(created: false))
         #expect(try await storage.putAccount(ShareAccount(name: "a"), where: { $0 == seen }) == .changed)
         #expect(try await storage.orders().accounts == [other])
+        #expect(try await storage.removeAccount("a", where: { $0 == seen }) == .changed)
+        #expect(try await storage.removeAccount("a", where: { $0 == other }) == .removed)
     }
 
     @Test func aUserIsInOneAccount() async throws {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Postgres
-import Storage
 import Testing
 import WorkflowModel
+
+@testable import Storage
 
 @Suite struct RegistryTests {
     @Test func versionsAreNumberedAndTheSameContentIsTheSameVersion() async throws {
@@ -129,6 +130,12 @@ import WorkflowModel
         let found = try await allPages(size: 2) { try await storage.graphs(search: "corpus", name: nil, page: $0) }
         #expect(Set(found.map(\.digest)) == Set(all.map(\.digest)))
         #expect(found.count == 7)
+        for rank in ["nan", "1e300", "x"] {
+            await #expect(throws: Problem.self, "\(rank)") {
+                let cursor = Cursor.text(.foundGraphs, rank, "1")
+                _ = try await storage.graphs(search: "corpus", name: nil, page: PageRequest(size: 1, cursor: cursor))
+            }
+        }
         let versions = try await allPages(size: 1) { try await storage.graphs(search: nil, name: Reference("alice/g1"), page: $0) }
         #expect(versions.map(\.digest) == ["sha256:5", "sha256:3", "sha256:1"])
     }

@@ -8,7 +8,15 @@ struct Cursor: Equatable {
     var keys: [String]
 
     /// Which list it belongs to, so that a cursor of another list is told.
-    enum List: String { case graphs, foundGraphs, elements, foundElements, environments, runs, results, data, invocations, queue, history }
+    enum List: String {
+        case graphs, foundGraphs, elements, foundElements, environments, runs, results, data, invocations, queue, history
+
+        /// The key as Postgres reads it: a whole number, but for how well what was found matches.
+        fileprivate func key(_ text: String, at index: Int) -> String? {
+            guard index == 0, self == .foundGraphs || self == .foundElements else { return Int64(text).map { "\($0)" } }
+            return Float(text).flatMap { $0.isFinite ? "\($0)" : nil }
+        }
+    }
 
     /// - Throws: `Problem` naming `cursor` unless it came from a page of the same list.
     init?(_ request: PageRequest, list: List, keys count: Int) throws(Problem) {
@@ -18,12 +26,12 @@ struct Cursor: Equatable {
         let parts = Data(base64Encoded: padded).map {
             String(decoding: $0, as: UTF8.self).split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         }
-        guard let parts, parts.first == list.rawValue, parts.count == count + 1, parts.dropFirst().allSatisfy({ Double($0) != nil }) else {
+        keys = parts?.dropFirst().enumerated().compactMap { list.key($1, at: $0) } ?? []
+        guard let parts, parts.first == list.rawValue, parts.count == count + 1, keys.count == count else {
             throw Problem(
                 .invalid, "The cursor is not one that this list gave. Leave it out to begin at the first page.",
                 errors: [.init("cursor", "is not a cursor of this list")])
         }
-        keys = Array(parts.dropFirst())
     }
 
     static func text(_ list: List, _ keys: String...) -> String {

@@ -29,6 +29,8 @@ package enum AccountOutcome: Sendable, Equatable {
 package enum AccountRemoval: Sendable, Equatable {
     case removed
     case absent
+    /// It is not as the condition has it.
+    case changed
     case hasChildren([String])
 }
 
@@ -137,14 +139,18 @@ extension Storage {
         }
     }
 
-    package func removeAccount(_ name: String) async throws -> AccountRemoval {
+    /// - Parameter condition: that the account, as it is, has to meet.
+    package func removeAccount(_ name: String, where condition: @escaping @Sendable (ShareAccount?) -> Bool = { _ in true })
+        async throws -> AccountRemoval
+    {
         try await change { connection in
-            let children: [String] = try connection.query(
-                "SELECT name FROM share_account WHERE parent = $1 ORDER BY name", [.text(name)]
-            ).map { try $0.value("name") }
+            let accounts = try connection.accounts()
+            guard let account = accounts.first(where: { $0.name == name }) else { return (.absent, false) }
+            let children = accounts.filter { $0.parent == name }.map(\.name).sorted()
             if !children.isEmpty { return (.hasChildren(children), false) }
-            let rows = try connection.query("DELETE FROM share_account WHERE name = $1", [.text(name)])
-            return rows.affected == 1 ? (.removed, true) : (.absent, false)
+            guard condition(account) else { return (.changed, false) }
+            try connection.query("DELETE FROM share_account WHERE name = $1", [.text(name)])
+            return (.removed, true)
         }
     }
 

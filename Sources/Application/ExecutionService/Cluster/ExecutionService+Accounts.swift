@@ -36,9 +36,7 @@ extension ExecutionService {
         case .stored(let created):
             ordersChanged("account stored", by: principal, ["account": name])
             return (try await self.account(name), created)
-        case .changed:
-            throw Problem(
-                .preconditionFailed, "The account '\(name)' is another than the request says: read it again, and repeat the change.")
+        case .changed: throw Self.changedAccount(name)
         case .noParent:
             throw Problem(
                 .invalid, "The account cannot be stored.",
@@ -57,10 +55,14 @@ extension ExecutionService {
         }
     }
 
-    package func removeAccount(_ name: String, by principal: Principal) async throws(Problem) {
-        switch try await stored({ try await storage.removeAccount(name) }) {
+    /// - Parameter condition: that the account, as it is, has to meet.
+    package func removeAccount(
+        _ name: String, where condition: @escaping @Sendable (ShareAccount?) -> Bool, by principal: Principal
+    ) async throws(Problem) {
+        switch try await stored({ try await storage.removeAccount(name, where: condition) }) {
         case .removed: ordersChanged("account removed", by: principal, ["account": name])
         case .absent: throw Self.noAccount(name)
+        case .changed: throw Self.changedAccount(name)
         case .hasChildren(let children):
             let shown = children.prefix(10).map { "'\($0)'" }.joined(separator: ", ") + (children.count > 10 ? " and others" : "")
             throw Problem(.conflict, "The account '\(name)' is the parent of \(shown): remove these, or give them another parent first.")
@@ -74,6 +76,10 @@ extension ExecutionService {
             if account.rankHours != nil, used.rankHours == nil { used.rankHours = 0 }
             return AccountStatus(account: account, used: used)
         }
+    }
+
+    private static func changedAccount(_ name: String) -> Problem {
+        Problem(.preconditionFailed, "The account '\(name)' is another than the request says: read it again, and repeat the change.")
     }
 
     private static func noAccount(_ name: String) -> Problem {

@@ -16,6 +16,8 @@ struct AttemptFollower {
         case idle
         /// The engine holds it back: nothing happens soon.
         case waiting
+        /// Its end is told, and there may be more to read, which nobody else will read.
+        case remaining
         case ended
     }
 
@@ -70,7 +72,7 @@ struct AttemptFollower {
         switch state {
         case .submitted, .queued: return .ended
         // Its end was told; what it left behind is still read.
-        case .succeeded, .failed, .cancelled: return try await ingest() ? .busy : .ended
+        case .succeeded, .failed, .cancelled: return try await ingest() ? .remaining : .ended
         case .starting, .running, .cancelling: return try await follow(state)
         }
     }
@@ -237,6 +239,6 @@ struct AttemptFollower {
                 "run": "\(launch.run)", "attempt": "\(launch.attempt)", "state": "\(state.rawValue)",
                 "failure": "\(failure?.message ?? "")", "tried_again": "\(isTriedAgain)",
             ])
-        return .busy
+        return .remaining
     }
 }

@@ -10,6 +10,7 @@ extension ExecutionService {
     /// Queues another attempt of a run that failed or was cancelled, which processes only what no attempt has processed to its end.
     package func resume(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
         let before = try await run(id, for: principal)
+        try before.resources.needs.checkPriority(by: principal)
         try await supervisor.checkFits(before.resources, owner: before.owner)
         _ = try await resume(before, dryRun: false)
         supervisor.nudge()

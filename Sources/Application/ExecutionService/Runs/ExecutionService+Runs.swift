@@ -72,7 +72,7 @@ extension ExecutionService {
             visible: visible.union(experience.users.map(\.run))
         ) { [placing] plan, memory in
             let resources = request.resources(plan, of: graph, memoryPerRank: memory)
-            return placing != .weft || (try? Placement.checkFits(resources, nodes: nodes)) != nil
+            return placing != .weft || nodes.isEmpty || (try? Placement.checkFits(resources, nodes: nodes)) != nil
         }
         guard let goal else {
             let ranks = if case .exactly(let ranks) = request.ranks { ranks } else { 1 }
@@ -159,6 +159,7 @@ extension ExecutionService {
     /// Queues another attempt of a run that failed or was cancelled.
     package func retry(_ id: RunID, by principal: Principal) async throws(Problem) -> Run {
         let before = try await run(id, for: principal)
+        try before.resources.needs.checkPriority(by: principal)
         try await supervisor.checkFits(before.resources, owner: before.owner)
         guard try await stored({ try await storage.retry(id, at: Date()) }) != nil else {
             throw Problem(.conflict, "\(id) is \(before.state.rawValue); only a run that failed or was cancelled can be retried.")

@@ -90,9 +90,9 @@ struct RunPlanner {
         return max(defaultMemoryPerRank, min(Int(needed.rounded(.up)), ResourceRequest.memories.upperBound))
     }
 
-    /// What was learned must not make a run impossible that nobody asked so much for.
+    /// What was learned must not make a run impossible that nobody asked so much for. Where not even the least fits, it is not to blame.
     static func mostMemory(from least: Int, upTo wanted: Int, fits: (Int) -> Bool) -> Int {
-        if fits(wanted) { return wanted }
+        if fits(wanted) || !fits(least) { return wanted }
         var (low, high) = (least, wanted)
         while high - low > 1 {
             let middle = low + (high - low) / 2

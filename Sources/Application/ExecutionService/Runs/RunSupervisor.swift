@@ -109,7 +109,8 @@ final class RunSupervisor: Sendable {
 
     private func supervise(_ attempt: ActiveAttempt) async {
         var follower: AttemptFollower?
-        while !Task.isCancelled, follows.load(ordering: .relaxed) {
+        var endIsTold = false
+        while !Task.isCancelled, endIsTold || follows.load(ordering: .relaxed) {
             do {
                 if follower == nil { follower = try await begin(attempt) }
                 guard let progress = try await follower?.step() else { return }
@@ -117,6 +118,9 @@ final class RunSupervisor: Sendable {
                 case .busy: await Task.yield()
                 case .idle: try? await Task.sleep(for: Self.pollInterval)
                 case .waiting: try? await Task.sleep(for: Self.waitInterval)
+                case .remaining:
+                    endIsTold = true
+                    await Task.yield()
                 case .ended: return
                 }
             } catch {

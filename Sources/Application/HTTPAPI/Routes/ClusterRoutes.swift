@@ -47,7 +47,8 @@ extension Route {
             return try call.created(account, at: "/accounts/\(name)", status: created ? .created : .ok)
         },
         .restricted(.delete, "/accounts/{name}", .operating) { call, principal in
-            try await call.service.removeAccount(call.parameter("name"), by: principal)
+            try await call.service.removeAccount(
+                call.parameter("name"), where: EntityTag.condition(of: call.request.headers), by: principal)
             return call.done()
         },
         .restricted(.get, "/queue", .reading, query: ["page_size", "cursor"]) { call, principal in
