@@ -71,6 +71,8 @@ final class LoopbackServer: Sendable {
                     close(descriptor)
                 }
             }
+            // Not before: as long as this thread may ask it for a connection, nobody else shall get its number.
+            close(listener)
         }
     }
 
@@ -81,7 +83,6 @@ final class LoopbackServer: Sendable {
     /// Further connections are refused.
     func stop() {
         shutdown(listener, CInt(SHUT_RDWR))
-        close(listener)
     }
 
     private func serve(_ connection: Connection) {
