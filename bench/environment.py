@@ -14,7 +14,8 @@ ROOT = BENCH.parent
 ENVIRONMENT = ROOT / ".bench-venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
 REQUIREMENTS = BENCH / "requirements.txt"
-MPI_CHECK = "from mpi4py import MPI; print('RANK', MPI.COMM_WORLD.rank, 'OF', MPI.COMM_WORLD.size, MPI.Get_library_version())"
+#: Tells by its status: what ranks print at the same time gets mixed.
+MPI_CHECK = "from mpi4py import MPI; v = MPI.Get_library_version(); exit(0 if MPI.COMM_WORLD.size == 2 and 'Open MPI' in v else v)"
 
 
 def prepare():
@@ -52,8 +53,7 @@ def _pip(*arguments):
 
 def _speaks_mpi():
     check = ["mpirun", "--oversubscribe", "-n", "2", str(PYTHON), "-c", MPI_CHECK]
-    checked = processes.run(check, time_limit=60)
-    return checked.status == 0 and "RANK 0 OF 2 Open MPI" in checked.output and "RANK 1 OF 2 Open MPI" in checked.output
+    return processes.run(check, time_limit=60).status == 0
 
 
 def _do(*command):
