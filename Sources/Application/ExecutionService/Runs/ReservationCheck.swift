@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Scheduling
 import WorkflowModel
 
 extension RunNeeds {
@@ -22,7 +23,7 @@ extension RunNeeds {
         }
         // The scheduler counts whole seconds.
         let length = Int(window.end.timeIntervalSince1970) - Int(max(now, window.start).timeIntervalSince1970)
-        let longest = length - SchedulingConfiguration.grace
+        let longest = length - PlannedLimit.grace
         guard longest >= 1 else {
             throw refusal(.reservation, "'\(name)' ends at \(WireJSON.format(window.end)), too soon for any run: take another")
         }

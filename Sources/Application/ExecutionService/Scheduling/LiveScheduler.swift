@@ -459,5 +459,5 @@ extension EndedAttempt {
 
 extension SchedulingConfiguration {
     /// Seconds that a run may take.
-    fileprivate func limit(of resources: ResourceRequest) -> Int { resources.needs.timeLimit.map { $0 + Self.grace } ?? assumedLimit }
+    fileprivate func limit(of resources: ResourceRequest) -> Int { PlannedLimit.longest(resources.needs.timeLimit, assumed: assumedLimit) }
 }

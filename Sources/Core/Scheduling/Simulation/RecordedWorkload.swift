@@ -20,11 +20,6 @@ package struct RecordedWorkload: Sendable {
         }
     }
 
-    /// Seconds that a run may go on beyond its limit until it is ended.
-    private static let grace = 15
-    /// Of a run without a limit, in seconds, as servers assume it where nothing is configured.
-    private static let assumedLimit = 86_400
-
     package private(set) var workload: Workload
     /// When each job started, by the workload's order.
     package private(set) var starts: [Int]
@@ -54,7 +49,7 @@ package struct RecordedWorkload: Sendable {
             // Of whole seconds both: cut off by itself, each run time would be half a second too short.
             let started = Int(past.startedAt.timeIntervalSince1970)
             let runTime = max(1, Int(past.endedAt.timeIntervalSince1970) - started)
-            let limit = past.resources.needs.timeLimit.map { $0 + Self.grace } ?? Self.assumedLimit
+            let limit = PlannedLimit.longest(past.resources.needs.timeLimit)
             var entry = Workload.Entry(
                 name: name + 1, submitted: queued, runTime: runTime,
                 traits: JobTraits(
